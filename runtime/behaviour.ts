@@ -1,0 +1,119 @@
+/** The words of the kernel: what a cell is told, what it may do, and how it is supervised. No code, only contracts. */
+import type { Env, Timer } from './env.ts'
+
+/** `full`: the mailbox is at its bound, the sender decides. `dead`: the cell will never handle it. */
+export type TellResult = 'ok' | 'full' | 'dead'
+
+/** Address of a cell. Survives restarts of the cell, not a crash of its parent. */
+export interface Ref<M> {
+  readonly id: number
+  readonly path: string
+  /** False from the moment the cell begins to stop for good. */
+  readonly alive: boolean
+  /** Enqueues; never runs the receiver, never throws. A message is anything but undefined. */
+  tell(message: M): TellResult
+  /**
+   * Tells the message that `make` builds around `reply`, and resolves with the first reply.
+   * Rejects with `OVERLOADED` (mailbox full), `CELL_DOWN` (dead, or crashed on or after this message), `ASK_TIMEOUT`.
+   */
+  ask<R>(make: (reply: (value: R) => void) => M, timeoutMs: number): Promise<R>
+  /** Stops the cell and everything below it; resolves when all is disposed. Not restarted. Idempotent. */
+  stop(): Promise<void>
+}
+
+/**
+ * What a supervisor does when the cell ends by itself (a crash, or `stopSelf`).
+ * `permanent`: always restarted. `transient`: restarted after a crash only. `temporary`: never.
+ */
+export type RestartKind = 'permanent' | 'transient' | 'temporary'
+
+export interface ChildSpec<M> {
+  /** Unique among its living siblings, no slash. */
+  readonly name: string
+  readonly behaviour: Behaviour<M>
+  /** Default `permanent`. */
+  readonly restart?: RestartKind
+  /** Messages in the user lane. */
+  readonly mailboxMax?: number
+  /** How long `stop` and owned resources may each take before the cell is killed. */
+  readonly stopBudgetMs?: number
+}
+
+/** How a cell treats children that crash: each restarts alone, at most `intensity` times in `periodMs`, with growing waits. */
+export interface Supervision {
+  readonly intensity: number
+  readonly periodMs: number
+  readonly backoff: { readonly firstMs: number; readonly maxMs: number }
+}
+
+/** A recipe for instances; a restart makes a fresh one. */
+export interface Behaviour<M> {
+  readonly kind: string
+  readonly supervision?: Supervision
+  start(ctx: CellContext<M>): Instance<M>
+}
+
+/** One life of a behaviour. Handlers are synchronous; a throw is a crash. */
+export interface Instance<M> {
+  receive(message: M): void
+  /** Orderly stop only, never after a crash; its children are already down. */
+  stop?(): void | Promise<void>
+  inspect?(): object
+  /** State of a machine and when it was entered (wall clock, ms), for the tree; a reducer is just `running`. */
+  state?(): { readonly name: string; readonly since: number }
+  /** Fingerprint of the machine definition. */
+  definition?(): string
+}
+
+/** One death of a watched cell. `final` is false when its supervisor restarts it. `killed`: it overran its stop budget. */
+export interface DownReason {
+  readonly kind: 'stopped' | 'crashed' | 'killed'
+  readonly final: boolean
+  readonly error?: unknown
+}
+
+export type RunResult<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }
+
+/** Anything that `own` can dispose of. */
+export type Disposable = { close(): unknown } | (() => unknown)
+
+/** What a cell may do. Belongs to one life: after a crash or stop its methods do nothing, and `own` disposes at once. */
+export interface Context<M> {
+  readonly self: Ref<M>
+  readonly env: Env
+  readonly path: string
+  /** Fires on every death. */
+  readonly signal: AbortSignal
+  /** Starts a child, synchronously. Throws `NAME_TAKEN`, or `CELL_DOWN` after death. */
+  spawn<N>(spec: ChildSpec<N>): Ref<N>
+  /** Disposed on every kind of death, last owned first; a promise from `close` is awaited before a restart. */
+  own<T extends Disposable>(resource: T): T
+  /**
+   * Async work. Its result comes back through `done` in a turn of this cell, on the system lane; what `done` returns is handled
+   * at once. After death the result is dropped: work that opens something owns it through this context.
+   */
+  run<T>(work: (signal: AbortSignal) => Promise<T>, done: (result: RunResult<T>) => M | undefined): void
+  /** Handles `message` after `delayMs`, on the system lane; never after `cancel`. */
+  after(delayMs: number, message: M): Timer
+  /** One message per death of `ref`; at once when it is already dead. */
+  watch(ref: Ref<never>, onDown: (reason: DownReason) => M): void
+  /** Crashes this cell. Inside a handler it throws and does not return; elsewhere it takes effect at the next turn. */
+  crash(error: unknown): void
+  /** Ends this cell after the current handler, as `RestartKind` says: a `permanent` cell is restarted. */
+  stopSelf(): void
+  /** An event for the tap. Only short text, numbers and booleans of `details` pass; all else is redacted. */
+  emit(event: string, details?: object): void
+}
+
+/** What the kernel's own behaviours may do besides: work of their own on the system lane. Not for actors. */
+export interface CellContext<M> extends Context<M> {
+  /** Runs `work` in a turn of this cell; `label` names it in dead letters. */
+  post(label: unknown, work: () => void): void
+  /** The same after `delayMs`. */
+  later(delayMs: number, label: unknown, work: () => void): Timer
+  /** For machines: announces a definition to the tap, under the identity of the machine. */
+  define(machine: object, describe: () => { readonly hash: string; readonly definition: unknown }): void
+  /** For machines: announces a change of state. */
+  entered(from: string, to: string, event: string): void
+}

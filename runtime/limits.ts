@@ -1,0 +1,289 @@
+/** Every bound of the project in one place, each with its unit and reason. A queue, buffer, loop or name without a row here is a bug. */
+
+export const limits = {
+  // Kernel: mail.
+  /** Messages in a cell's user lane; enough for a burst, small enough that a stuck cell is noticed in a second. */
+  mailboxMessagesMax: 1024,
+  /** Share of the mailbox at which `mailbox.high` is raised, early enough for a socket to pause before `full`. */
+  mailboxHighShare: 0.75,
+  /** Share of the mailbox at which `mailbox.low` is raised, late enough that pausing does not flap. */
+  mailboxLowShare: 0.25,
+  /** Entries in a cell's system lane; its own timers, results and events only, so more is a bug and crashes it. */
+  systemMailMax: 65_536,
+  /** Asks of one cell that wait for a reply; each also has a deadline. */
+  asksMax: 65_536,
+  /** Resources one life of a cell owns; they are freed only with it, so more is a leak and crashes it. */
+  ownedMax: 4096,
+  /** Dead letters kept for inspection; older ones survive only in the count. */
+  deadLettersMax: 256,
+
+  // Kernel: scheduling.
+  /** Messages one cell handles before the next ready cell has its turn, and the clock is looked at. */
+  turnMessagesMax: 16,
+  /** Messages of one slice; bounds a slice where the clock stands still, as in simulation. */
+  sliceMessagesMax: 4096,
+  /** Milliseconds of one slice before timers and sockets get the thread: a quarter of a 60 Hz frame. */
+  sliceMs: 4,
+  /** Messages between two looks at the clock, which cost as much as a message; slow handlers overrun a slice by so many. */
+  clockCheckMessages: 16,
+
+  // Kernel: supervision.
+  /** Restarts of one child per period before its supervisor gives up. */
+  restartIntensity: 10,
+  /** Milliseconds of that period; also the quiet time after which the backoff starts over. */
+  restartPeriodMs: 60_000,
+  /** Milliseconds before the first restart. */
+  restartBackoffFirstMs: 100,
+  /** Longest wait before a restart, in milliseconds. */
+  restartBackoffMaxMs: 5_000,
+  /** Milliseconds a cell may take to stop before it is killed. */
+  stopBudgetMs: 5_000,
+  /** Levels of the supervision tree; starting a child nests on the stack. */
+  treeDepthMax: 64,
+  /** Characters of a cell's name; names go into paths, logs and the visualizer. */
+  cellNameCharsMax: 128,
+
+  // Kernel: inspection and simulation.
+  /** Characters of one text in a tap event; longer text is cut. */
+  tapTextCharsMax: 256,
+  /** Listeners of one tap; each costs a call per event. */
+  tapListenersMax: 32,
+  /** Machine definitions a tap remembers; they are constants of the program. */
+  tapDefinitionsMax: 256,
+  /** Steps of one simulated run when the caller names none; a world that needs more does not terminate. */
+  simulationStepsMax: 5_000_000,
+  /** Milliseconds of the longest native timer; Node fires longer ones at once, so they are armed in pieces. */
+  nativeTimerMsMax: 2_147_483_647,
+
+  // Supervisor.
+  /** Client connections at once; a Pi with 1 GB holds that many idle ones. */
+  connectionsMax: 1_200,
+  /** Connections of one address that have not proven themselves yet; more are closed at once. */
+  handshakesPerAddressMax: 64,
+  /** Stores of spaces open at once; each costs caches, buffers and file handles. */
+  openStoresMax: 32,
+  /** Callers that wait for one resource to open; more are told `BUSY`. */
+  resourceWaitersMax: 1_024,
+  /** Milliseconds before a failed resource (a space, a listener) is opened again, doubling. */
+  resourceRetryFirstMs: 500,
+  /** Longest wait before a failed resource is opened again, in milliseconds. */
+  resourceRetryMaxMs: 60_000,
+  /** Enrolment codes that nobody has claimed yet; each waits until it is. */
+  codesOpenMax: 256,
+  /** Devices that may host spaces on one supervisor; all are held in memory. */
+  hostsMax: 1_024,
+  /** Database names on one supervisor; all are held in memory. */
+  databasesMax: 1_024,
+  /** Characters of a database name. */
+  databaseNameCharsMax: 64,
+  /** Open invites of one space; an admin who needs more lets some expire. */
+  invitesPerSpaceMax: 256,
+  /** Invites on one supervisor, kept ones included; all are held in memory. */
+  invitesMax: 1_024,
+  /** Bytes of an invite's sealed box: the keys of `boxEpochsMax` epochs with room to spare. */
+  inviteBoxBytesMax: 40_960,
+  /** Milliseconds that an expired invite is kept, so that its device may still finish joining: a week. */
+  inviteKeptMs: 604_800_000,
+  /** Failed lookups of codes by one address in `attemptPeriodMs`, before it is told `BUSY`. */
+  attemptsMax: 10,
+  /** Milliseconds after which the failed lookups of an address are forgotten. */
+  attemptPeriodMs: 60_000,
+  /** Addresses whose failed lookups are remembered; the oldest is forgotten first. */
+  attemptAddressesMax: 4_096,
+  /** Bytes of one request line on the control socket. */
+  controlRequestBytesMax: 65_536,
+  /** Bytes of one answer line: the tree of a full supervisor with room to spare. */
+  controlAnswerBytesMax: 8_388_608,
+  /** Connections on the control socket at once; it serves people at a shell. */
+  controlConnectionsMax: 16,
+  /** Milliseconds a control connection may stay without a whole request. */
+  controlIdleMs: 10_000,
+  /** Bytes of the path of a control socket: Linux takes 107 and cuts the rest silently, and binding uses four more. */
+  socketPathBytesMax: 103,
+  /** Milliseconds a client connection may take to say goodbye when the supervisor stops. */
+  clientStopMs: 1_500,
+  /** Milliseconds of a whole clean stop; what is not done by then is cut off. */
+  supervisorStopMs: 4_500,
+
+  // Transports: links.
+  /** Bytes a link holds unsent before `send` says false; a few round trips of a LAN, small beside a 1 GB Pi with 1,000 links. */
+  linkHighWaterBytes: 262_144,
+  /** Bytes a link holds unsent before it is destroyed: the sender ignored back-pressure. More than a channel can flush at its close. */
+  linkQueueBytesMax: 16_777_216,
+  /** Milliseconds a closing link may take to flush before it is destroyed. */
+  linkLingerMs: 5_000,
+  /** Sockets of one listener, those in their TLS handshake included; more are dropped at once. */
+  listenerSocketsMax: 4096,
+  /** Characters of a host name in an endpoint (RFC 1035: 253). */
+  hostCharsMax: 253,
+
+  // Transports: secure channel.
+  /** Bytes of a record on a link: one Noise message with its 16-byte tag. */
+  recordBytesMax: 65_535,
+  /** Bytes of one message; larger values are cut by the layers above. */
+  messageBytesMax: 1_048_576,
+  /** Bytes of one fragment: four with their heads fill a record, so that streams take turns within one. */
+  fragmentBytesMax: 16_369,
+  /** Bytes of unprocessed messages a stream may have on its way in one direction: the longest message. */
+  streamCreditBytes: 1_048_576,
+  /** Open streams of one channel. */
+  streamsMax: 1024,
+  /** Bytes queued on one stream above which its sender has to wait. */
+  streamQueueHighBytes: 262_144,
+  /** Bytes queued on all streams of a channel above which every sender has to wait. */
+  channelQueueHighBytes: 4_194_304,
+  /** Bytes queued on all streams of a channel above which it is closed: the senders did not wait. */
+  channelQueueBytesMax: 8_388_608,
+  /** Bytes queued on the control stream above which the channel is closed: the peer asks faster than it reads. */
+  controlQueueBytesMax: 4_194_304,
+  /** Bytes of messages of one channel that have begun and not ended; the sender starts no more, the receiver closes. */
+  reassemblyBytesMax: 4_194_304,
+  /** Milliseconds from a new link to an authenticated channel. */
+  handshakeMs: 10_000,
+  /** Milliseconds without a word of the peer before it is pinged. */
+  pingIntervalMs: 15_000,
+  /** Milliseconds without a word of the peer before the channel is closed: two pings went unanswered. */
+  silenceMs: 40_000,
+  /** Records in one direction between two rekeyings; far below what AES-GCM allows, rare enough to cost nothing. */
+  recordsPerKey: 1_048_576,
+  /** Bytes of the text of an error on the wire. */
+  wireTextBytesMax: 512,
+
+  // Relay.
+  /** Bytes at which a part is closed; a single tag may exceed it. Far below the 4 MiB of PROTOCOL §10, so that slow links progress. */
+  relayPartBytes: 262_144,
+  /** Bytes of one part that a receiver buffers: the 4 MiB of PROTOCOL §10 and the commits that verify them. */
+  relayPartBytesMax: 6_291_456,
+  /** Parts sent and not acknowledged; enough to fill a link while the peer syncs its disk. */
+  relayPartsInFlightMax: 8,
+  /** Bytes of one relay message, below the 1 MiB of a message. */
+  relayBatchBytesMax: 524_288,
+  /** Messages a relay queues while it persists earlier ones; team and announcements come in a burst at the start. */
+  relayStepsMax: 64,
+  /** Arrivals the peer's cursor may lag because they were its own echo, before an empty part moves it. */
+  relaySkippedArrivalsMax: 1_024,
+  /** Marks of a peer that wait for their answer; each is a `caughtUp()` of an application. */
+  relayMarksMax: 256,
+  /** Milliseconds before a paused relay negotiates again, doubling. */
+  relayRetryFirstMs: 500,
+  /** Longest such wait, in milliseconds. */
+  relayRetryMaxMs: 30_000,
+  /** Characters of an error text that goes to a peer. */
+  errorTextCharsMax: 256,
+
+  // Codec.
+  /** Containers around an item of CBOR; decoding nests on the stack. */
+  cborDepthMax: 64,
+  /** Containers around a value of a field: the body of a record puts two around it, a date or UUID one inside. */
+  valueDepthMax: 61,
+
+  // Replica: envelopes and commits (PROTOCOL §2, §3).
+  /** Bytes of a sealed body with its tag; larger values will be chunks. */
+  envelopeBodyBytesMax: 65_536,
+  /** Entries of a context; replicas that wrote one tag at the same time are few. */
+  envelopeContextsMax: 64,
+  /** Envelopes of one commit that a peer may send. */
+  commitEnvelopesMax: 1024,
+  /** Envelopes of one block of a commit, and of one ordinary own commit: one block dies with its records. */
+  commitBlockEnvelopesMax: 32,
+
+  // Replica: rows that would otherwise grow for ever (PROTOCOL §6.1).
+  /** Incarnations kept, each with its first arrival; a cursor into an older one falls back to vectors. */
+  incarnationsMax: 64,
+  /** Own heads kept to compare with what a peer shows of us. */
+  ownHeadsMax: 4096,
+  /** Batch records kept to check the tail of the store. */
+  batchRecordsMax: 1024,
+
+  // Replica: memory.
+  /** Bytes of staged envelopes above which further writes are refused; about ten seconds of a slow disk. */
+  stagedBytesMax: 67_108_864,
+  /** Tag rows kept parsed: a writer looks a record up, then writes it. */
+  tagRowsCachedMax: 1024,
+  /** Bytes that those rows may hold together; a row above its even share is not kept. */
+  tagRowsCachedBytesMax: 4_194_304,
+  /** Commit rows kept parsed; a burst of overwrites touches neighbours. */
+  commitRowsCachedMax: 256,
+  /** Recent arrivals kept in memory, so that a live round needs no iterator. */
+  recentArrivalsMax: 1024,
+  /** Rows fetched from the store at a time; about 1 MiB of common records. */
+  rangeRowsMax: 1024,
+  /** Bytes an iterator fetches ahead; the default of LevelDB makes ten times as many trips. */
+  rangeBytesMax: 1_048_576,
+  /** Problems of a damaged store that its error names; the rest is counted. */
+  damagesNamedMax: 16,
+
+  // Replica: LevelDB of one store, small because a Pi may have 32 of them open.
+  /** Bytes of the write buffer; two may exist at once. */
+  levelWriteBufferBytes: 4_194_304,
+  /** Bytes of the block cache. */
+  levelCacheBytes: 4_194_304,
+  /** Table files held open. */
+  levelOpenFilesMax: 128,
+
+  // Team.
+  /** Entries of one membership log; each is verified at every opening, so this many cost about a second. */
+  teamEntriesMax: 4_096,
+  /** Bytes of one log entry; the largest of today has 800. */
+  teamEntryBytesMax: 4_096,
+  /** Announcements of one space: replica ids of all its devices, abandoned ones included. */
+  announcementsMax: 4_096,
+  /** Epoch keys in the box of an invite, so that the box stays far below a message. */
+  boxEpochsMax: 1_024,
+  /** Characters of an enrolment code or invite; the longest host makes 500. */
+  codeCharsMax: 1_024,
+
+  // Database.
+  /** Bytes of CBOR of one record: with its length it pads to 63,488, the last PADMÉ length below 64 KiB of sealed body. */
+  recordCborBytesMax: 63_484,
+  /** UTF-8 bytes of a collection's name. */
+  collectionNameBytesMax: 128,
+  /** UTF-8 bytes of a record's id. */
+  recordIdBytesMax: 255,
+  /** Characters of a database's name. */
+  openNameCharsMax: 128,
+  /** Messages that wait for a database: a burst of single inserts, each of which is one. */
+  databaseMailMax: 65_536,
+  /** Estimated bytes of decoded records kept in memory per database. */
+  recordCacheBytesMax: 33_554_432,
+  /** Seal keys kept ready; there is one per opening of each replica. */
+  sealKeysMax: 1024,
+  /** Milliseconds that a stamp may lead the wall clock before its envelope is held (REPLICATION rule 15). */
+  clockAheadMsMax: 300_000,
+  /** Lives of one id; a higher number is a forgery and is held. */
+  livesMax: 4_294_967_296,
+  /** Records of one chunk of a bulk write, a few milliseconds of work between turns of the event loop. */
+  bulkChunkRecords: 256,
+  /** Chunks of one bulk write that wait for their sync at once. */
+  bulkChunksInFlight: 4,
+  /** Records that a query looks at between turns of the event loop. */
+  scanSliceRecords: 512,
+  /** Conditions of one query. */
+  queryConditionsMax: 64,
+  /** Live queries of one database. */
+  liveQueriesMax: 1024,
+  /** Milliseconds between attempts to reopen a store that failed. */
+  reopenDelayMs: 1_000,
+  /** Bytes of a database's sealed identity. */
+  identityBytesMax: 1_048_576,
+
+  // Connection.
+  /** Requests of one connection that wait for an answer. */
+  requestsMax: 64,
+  /** Milliseconds a request waits for its answer. */
+  requestTimeoutMs: 10_000,
+  /** Milliseconds an invite is valid when its maker names no time (DESIGN §10). */
+  inviteExpiryMs: 900_000,
+  /** Longest validity of an invite: 30 days. */
+  inviteExpiryMsMax: 2_592_000_000,
+  /** Milliseconds between two attempts to register an invite whose entry has not arrived yet. */
+  inviteRetryMs: 25,
+  /** Milliseconds a waiting call of the client waits when the caller names no time. */
+  waitMs: 30_000,
+  /** Milliseconds a dial may take before the next endpoint. */
+  dialTimeoutMs: 10_000,
+  /** Milliseconds before the first new attempt after a connection failed, doubling, with full jitter (DESIGN §8). */
+  failoverFirstMs: 100,
+  /** Longest such wait, in milliseconds. */
+  failoverMaxMs: 5_000,
+} as const

@@ -1,0 +1,41 @@
+/** The fast behaviour: a plain state and a function from message to next state. */
+import type { Behaviour, Context, Instance } from './behaviour.ts'
+
+export interface ReducerSpec<S, M> {
+  readonly kind: string
+  init(ctx: Context<M>): S
+  /** Returns the next state, which may be the same object. Synchronous; a throw is a crash. */
+  receive(state: S, message: M, ctx: Context<M>): S
+  /** Orderly stop, after the children are down. Awaited within the stop budget. */
+  stop?(state: S, ctx: Context<M>): void | Promise<void>
+  /** Plain data for the tree; no payloads. */
+  inspect?(state: S): object
+}
+
+export function reducer<S, M>(spec: ReducerSpec<S, M>): Behaviour<M> {
+  return { kind: spec.kind, start: (ctx) => new ReducerInstance(spec, ctx) }
+}
+
+class ReducerInstance<S, M> implements Instance<M> {
+  readonly #spec: ReducerSpec<S, M>
+  readonly #ctx: Context<M>
+  #state: S
+
+  constructor(spec: ReducerSpec<S, M>, ctx: Context<M>) {
+    this.#spec = spec
+    this.#ctx = ctx
+    this.#state = spec.init(ctx)
+  }
+
+  receive(message: M): void {
+    this.#state = this.#spec.receive(this.#state, message, this.#ctx)
+  }
+
+  stop(): void | Promise<void> {
+    return this.#spec.stop?.(this.#state, this.#ctx)
+  }
+
+  inspect(): object {
+    return this.#spec.inspect?.(this.#state) ?? {}
+  }
+}
