@@ -1,0 +1,157 @@
+/** Runs the Wycheproof vectors that apply to our narrow choices against both providers. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+
+import { BlazeError, nobleCrypto, nodeCrypto } from '../../../runtime/index.ts'
+import type { CryptoProvider } from '../../../runtime/index.ts'
+import { fromHex, readSharedVectors, toHex } from './shared-vector.ts'
+
+interface Case {
+  readonly tcId: number
+  readonly comment: string
+  readonly result: 'valid' | 'acceptable' | 'invalid'
+}
+interface Group<Test extends Case> {
+  readonly tests: readonly Test[]
+}
+interface File<Test extends Case, Extra = object> {
+  readonly testGroups: readonly (Group<Test> & Extra)[]
+}
+interface AeadCase extends Case {
+  readonly key: string
+  readonly iv: string
+  readonly aad: string
+  readonly msg: string
+  readonly ct: string
+  readonly tag: string
+}
+interface EcdhCase extends Case {
+  readonly public: string
+  readonly private: string
+  readonly shared: string
+}
+interface SignatureCase extends Case {
+  readonly msg: string
+  readonly sig: string
+}
+interface HkdfCase extends Case {
+  readonly ikm: string
+  readonly salt: string
+  readonly info: string
+  readonly size: number
+  readonly okm: string
+}
+interface MacCase extends Case {
+  readonly key: string
+  readonly msg: string
+  readonly tag: string
+}
+
+const aead =
+  readSharedVectors<File<AeadCase, { ivSize: number; keySize: number; tagSize: number }>>(
+    'wycheproof-aes_gcm.json',
+  )
+const ecdh = readSharedVectors<File<EcdhCase>>('wycheproof-ecdh_secp256r1_ecpoint.json')
+const ed25519 =
+  readSharedVectors<File<SignatureCase, { publicKey: { pk: string } }>>('wycheproof-ed25519.json')
+const hkdf = readSharedVectors<File<HkdfCase>>('wycheproof-hkdf_sha256.json')
+const hmac = readSharedVectors<File<MacCase, { tagSize: number }>>('wycheproof-hmac_sha256.json')
+
+/** Wycheproof writes private keys as signed integers of any length; ours are always 32 bytes. */
+function scalar(hex: string): Uint8Array {
+  return fromHex(hex.slice(-64).padStart(64, '0'))
+}
+
+function say(crypto: CryptoProvider, file: string, count: number): void {
+  assert.ok(count > 0, 'a file of vectors applies to us at least in part')
+  console.log(`${file}: ${count} vectors hold with ${crypto.name}`)
+}
+
+for (const crypto of [nodeCrypto, nobleCrypto]) {
+  if (aead !== undefined) {
+    test(`AES-256-GCM of ${crypto.name} agrees with Wycheproof`, () => {
+      const groups = aead.testGroups.filter((g) => g.ivSize === 96 && g.keySize === 256 && g.tagSize === 128)
+      const tests = groups.flatMap((group) => group.tests)
+      for (const t of tests) {
+        const key = crypto.createAead(fromHex(t.key))
+        const opened = key.open(fromHex(t.iv), fromHex(t.aad), fromHex(t.ct + t.tag))
+        const sealed = toHex(key.seal(fromHex(t.iv), fromHex(t.aad), fromHex(t.msg)))
+        assert.is(
+          opened === undefined ? undefined : toHex(opened),
+          t.result === 'valid' ? t.msg : undefined,
+          t.comment,
+        )
+        assert.is(sealed === t.ct + t.tag, t.result === 'valid', `${t.tcId} ${t.comment}`)
+      }
+      say(crypto, 'AES-256-GCM', tests.length)
+    })
+  }
+
+  if (ecdh !== undefined) {
+    test(`P-256 of ${crypto.name} agrees with Wycheproof and takes no compressed point`, () => {
+      const tests = ecdh.testGroups.flatMap((group) => group.tests)
+      for (const t of tests) {
+        const shared = (): string => toHex(crypto.createP256(scalar(t.private)).dh(fromHex(t.public)))
+        // The one "acceptable" encoding is a compressed point, which Noise and we do not have.
+        if (t.result === 'valid') assert.is(shared(), t.shared, `${t.tcId} ${t.comment}`)
+        else
+          assert.throws(
+            shared,
+            (e: unknown) => e instanceof BlazeError && e.code === 'BAD_KEY',
+            `${t.tcId} ${t.comment}`,
+          )
+      }
+      say(crypto, 'ECDH P-256', tests.length)
+    })
+  }
+
+  if (ed25519 !== undefined) {
+    test(`Ed25519 of ${crypto.name} agrees with Wycheproof`, () => {
+      let count = 0
+      for (const group of ed25519.testGroups) {
+        const verifier = crypto.createVerifier(fromHex(group.publicKey.pk))
+        for (const t of group.tests) {
+          const verdict = verifier.verify(fromHex(t.msg), fromHex(t.sig))
+          assert.is(verdict, t.result === 'valid', `${t.tcId} ${t.comment}`)
+          count += 1
+        }
+      }
+      say(crypto, 'Ed25519', count)
+    })
+  }
+
+  if (hkdf !== undefined) {
+    test(`HKDF-SHA256 of ${crypto.name} agrees with Wycheproof`, () => {
+      const tests = hkdf.testGroups.flatMap((group) => group.tests)
+      for (const t of tests) {
+        const derive = (): string =>
+          toHex(crypto.hkdfSha256(fromHex(t.ikm), fromHex(t.salt), fromHex(t.info), t.size))
+        if (t.result === 'valid') assert.is(derive(), t.okm, `${t.tcId} ${t.comment}`)
+        else assert.throws(derive, (e: unknown) => e instanceof TypeError, `${t.tcId} ${t.comment}`)
+      }
+      say(crypto, 'HKDF-SHA256', tests.length)
+    })
+  }
+
+  if (hmac !== undefined) {
+    test(`HMAC-SHA256 of ${crypto.name} agrees with Wycheproof`, () => {
+      let count = 0
+      for (const { tests, tagSize } of hmac.testGroups) {
+        for (const t of tests) {
+          const tag = crypto.hmacSha256(fromHex(t.key), fromHex(t.msg)).subarray(0, tagSize / 8)
+          assert.is(crypto.equal(tag, fromHex(t.tag)), t.result === 'valid', `${t.tcId} ${t.comment}`)
+          count += 1
+        }
+      }
+      say(crypto, 'HMAC-SHA256', count)
+    })
+  }
+}
+
+test('every file of vectors is either present and used or reported as skipped', () => {
+  const present = [aead, ecdh, ed25519, hkdf, hmac].filter((file) => file !== undefined).length
+  console.log(`${present} of 5 Wycheproof files were run`)
+  assert.ok(present === 5 || present === 0, 'the folder of vectors is whole or absent')
+})
+
+test.run()
