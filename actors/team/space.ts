@@ -1,0 +1,75 @@
+/**
+ * A space as a relay sees it: a replica together with the team that says whose writes count.
+ * Invariant: what the team learned is in the store before any data that depends on it is acknowledged (one group commit, in order).
+ */
+import type { CryptoProvider, Env } from '../../runtime/index.ts'
+import { openReplica } from '../replica/index.ts'
+import type { OrderedStore, Replica, ReplicaOptions } from '../replica/index.ts'
+import { createTeam, type Team, type TeamAdditions } from './team.ts'
+
+export interface SpaceOptions {
+  readonly store: OrderedStore
+  readonly spaceId: Uint8Array
+  readonly env: Env
+  readonly crypto: CryptoProvider
+  /** The device's own replica; absent on a supervisor, which writes nothing. */
+  readonly own?: ReplicaOptions['own']
+  readonly visit?: ReplicaOptions['visit']
+}
+
+export interface Learned {
+  readonly entries: number
+  readonly announcements: number
+}
+
+export class Space {
+  readonly spaceId: Uint8Array
+  readonly replica: Replica
+  readonly team: Team
+  readonly #listeners = new Set<() => void>()
+
+  constructor(spaceId: Uint8Array, replica: Replica, team: Team) {
+    this.spaceId = spaceId
+    this.replica = replica
+    this.team = team
+  }
+
+  /**
+   * Takes over log entries and announcements; what is known already is ignored. Resolves when it is synced, with the numbers of
+   * what was new. Rejects with `PROTOCOL_VIOLATION`, `BAD_SIGNATURE` or `NOT_A_MEMBER`, having kept nothing of the call.
+   */
+  async learn(news: TeamAdditions): Promise<Learned> {
+    const { added, operations } = this.team.add(news)
+    if (operations.length > 0) await this.replica.extra(operations)
+    if (added.entries + added.announcements > 0) for (const listener of this.#listeners) listener()
+    return added
+  }
+
+  /** Called after every change of the team was synced. Returns the unsubscribe function. */
+  onTeamChanged(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Closes replica and store. Idempotent. */
+  async close(): Promise<void> {
+    this.#listeners.clear()
+    await this.replica.close()
+  }
+}
+
+/** Opens the store's team, then its replica. Rejects with `DAMAGED` when either does not verify. */
+export async function openSpace(o: SpaceOptions): Promise<Space> {
+  const team = createTeam({ spaceId: o.spaceId, crypto: o.crypto })
+  await team.loadFrom(o.store)
+  const replica = await openReplica({
+    store: o.store,
+    spaceId: o.spaceId,
+    env: o.env,
+    crypto: o.crypto,
+    authority: team,
+    ...(o.own === undefined ? {} : { own: o.own }),
+    ...(o.visit === undefined ? {} : { visit: o.visit }),
+  })
+  return new Space(o.spaceId, replica, team)
+}
