@@ -35,7 +35,7 @@ export type { CellInfo, MachineDefinition, Tap, TapEvent, TapEventType, TapListe
 
 // Crypto.
 export { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, AEAD_TAG_BYTES, P256_PUBLIC_KEY_BYTES } from './crypto/index.ts'
-export { nobleCrypto, nodeCrypto } from './crypto/index.ts'
+export { nodeCrypto } from './crypto/index.ts'
 export type { Aead, CryptoProvider, P256Key, ScryptCost, Signer, Verifier } from './crypto/index.ts'
 
 // Bytes.

@@ -22,7 +22,8 @@ import {
   signJoin,
 } from '../../../actors/team/index.ts'
 import type { DeviceIdentity, EntryBody, Team } from '../../../actors/team/index.ts'
-import { fromHex, nobleCrypto, nodeCrypto, toHex } from '../../../runtime/index.ts'
+import { fromHex, nodeCrypto, toHex } from '../../../runtime/index.ts'
+import { nobleCrypto } from '../../../runtime/crypto/noble-crypto.ts'
 import type { CryptoProvider, Env } from '../../../runtime/index.ts'
 import { derive } from './roster.ts'
 

@@ -5,7 +5,8 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 
-import { BlazeError, nobleCrypto, nodeCrypto } from '../../../runtime/index.ts'
+import { BlazeError, nodeCrypto } from '../../../runtime/index.ts'
+import { nobleCrypto } from '../../../runtime/crypto/noble-crypto.ts'
 import type { CryptoProvider } from '../../../runtime/index.ts'
 import { fromHex, toHex } from './shared-vector.ts'
 

@@ -2,7 +2,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 
-import { BlazeError, nobleCrypto, nodeCrypto } from '../../../runtime/index.ts'
+import { BlazeError, nodeCrypto } from '../../../runtime/index.ts'
+import { nobleCrypto } from '../../../runtime/crypto/noble-crypto.ts'
 import type { CryptoProvider } from '../../../runtime/index.ts'
 import { fromHex, readSharedVectors, toHex } from './shared-vector.ts'
 
