@@ -1,0 +1,158 @@
+/** The memory network keeps the contract of a transport, and does to links what it is told to. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+
+import { createNodeEnv, createSimulation } from '../../runtime/index.ts'
+import type { Simulation } from '../../runtime/index.ts'
+import { createMemoryNetwork } from '../../transports/index.ts'
+import type { Endpoint, Link, MemoryNetwork, NetworkFaults } from '../../transports/index.ts'
+import { transportContract, watch } from '../contracts/transport.ts'
+import type { Seen } from '../contracts/transport.ts'
+
+const endpoint: Endpoint = { transport: 'memory', host: 'pi', port: 1 }
+
+transportContract('memory', () => {
+  const network = createMemoryNetwork(createNodeEnv())
+  return {
+    listening: network.transport('pi'),
+    dialling: network.transport('app'),
+    endpoint: { ...endpoint, port: 0 },
+  }
+})
+
+interface World {
+  readonly simulation: Simulation
+  readonly network: MemoryNetwork
+  readonly here: Seen
+  readonly there: Seen
+  readonly dialled: Link
+}
+
+async function world(seed: number, faults: NetworkFaults = {}): Promise<World> {
+  const simulation = createSimulation(seed)
+  const network = createMemoryNetwork(simulation.env('network'))
+  const accepted: Link[] = []
+  await network.transport('pi').listen(endpoint, (link) => accepted.push(link))
+  let dialled: Link | undefined
+  void network
+    .transport('app')
+    .dial(endpoint, { timeoutMs: 1_000 })
+    .then((link) => {
+      dialled = link
+    })
+  await simulation.run(() => dialled !== undefined, { virtualMs: 100 })
+  const other = accepted[0]
+  if (dialled === undefined || other === undefined) throw new Error('no link')
+  network.setFaults(faults)
+  return { simulation, network, here: watch(dialled), there: watch(other), dialled }
+}
+
+async function sendHundred({ simulation, dialled }: World): Promise<void> {
+  for (let n = 0; n < 100; n++) dialled.send(Uint8Array.of(n))
+  await simulation.pass(1_000)
+}
+
+const numbersOf = (seen: Seen): number[] => seen.records.map((record) => record[0] ?? -1)
+const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i)
+
+test('delay with jitter keeps the order', async () => {
+  const w = await world(1, { latencyMs: 10, jitterMs: 50 })
+
+  for (let n = 0; n < 100; n++) w.dialled.send(Uint8Array.of(n))
+  await w.simulation.pass(9)
+  assert.is(w.there.records.length, 0)
+  await w.simulation.pass(100)
+
+  assert.equal(numbersOf(w.there), upTo(100))
+})
+
+test('loss loses records, duplication repeats them, reordering swaps neighbours', async () => {
+  const lossy = await world(2, { loss: 0.2 })
+  await sendHundred(lossy)
+  const lost = 100 - lossy.there.records.length
+  assert.ok(lost > 5 && lost < 50, `lost ${lost}`)
+  assert.equal(
+    numbersOf(lossy.there),
+    numbersOf(lossy.there).toSorted((a, b) => a - b),
+  )
+
+  const doubling = await world(3, { duplicate: 0.2 })
+  await sendHundred(doubling)
+  assert.ok(doubling.there.records.length > 105)
+  assert.equal([...new Set(numbersOf(doubling.there))], upTo(100))
+
+  const mixing = await world(4, { reorder: 0.2 })
+  await sendHundred(mixing)
+  assert.not.equal(numbersOf(mixing.there), upTo(100))
+  assert.equal(
+    numbersOf(mixing.there).toSorted((a, b) => a - b),
+    upTo(100),
+  )
+})
+
+test('a partition loses silently, healing lets the rest pass, and dialling into one times out', async () => {
+  const w = await world(5)
+
+  w.network.partition('app', 'pi')
+  w.dialled.send(Uint8Array.of(1))
+  let code = ''
+  void w.network
+    .transport('app')
+    .dial(endpoint, { timeoutMs: 500 })
+    .catch((error: { code: string }) => {
+      code = error.code
+    })
+  await w.simulation.pass(1_000)
+  assert.is(w.there.records.length + w.there.closed.length + w.here.closed.length, 0)
+  assert.is(code, 'TIMEOUT')
+  w.network.heal('pi', 'app')
+  w.dialled.send(Uint8Array.of(2))
+  await w.simulation.pass(10)
+
+  assert.equal(numbersOf(w.there), [2])
+})
+
+test('a cut breaks the links of a node at both ends with LINK_CLOSED, and its listener lives on', async () => {
+  const w = await world(6)
+
+  w.network.cut('pi')
+  await w.simulation.pass(10)
+
+  assert.equal(
+    [w.here.closed[0]?.error?.code, w.there.closed[0]?.error?.code],
+    ['LINK_CLOSED', 'LINK_CLOSED'],
+  )
+  let again = false
+  void w.network
+    .transport('app')
+    .dial(endpoint, { timeoutMs: 500 })
+    .then(() => {
+      again = true
+    })
+  await w.simulation.pass(10)
+  assert.ok(again)
+})
+
+test('a crash breaks the links for the peers, frees the ports, and never calls the dead node', async () => {
+  const w = await world(7)
+
+  w.network.crash('pi')
+  await w.simulation.pass(10)
+
+  assert.is(w.here.closed[0]?.error?.code, 'LINK_CLOSED')
+  assert.is(w.there.closed.length, 0)
+  await w.network.transport('pi').listen(endpoint, () => undefined)
+})
+
+test('the same seed gives the same faults', async () => {
+  const runs = await Promise.all(
+    [8, 8, 9].map((seed) => world(seed, { loss: 0.3, duplicate: 0.2, reorder: 0.2 })),
+  )
+  for (const w of runs) await sendHundred(w)
+
+  const [first, second, other] = runs.map((w) => numbersOf(w.there))
+  assert.equal(first, second)
+  assert.not.equal(first, other)
+})
+
+test.run()

@@ -1,0 +1,37 @@
+/** Door of the transports: links to other endpoints, and the secure channel over them. */
+
+// Links.
+export type { Endpoint } from './endpoint.ts'
+export { formatEndpoint, formatHost, parseEndpoint } from './endpoint.ts'
+export type { Link, LinkHandlers } from './link.ts'
+export type { NetworkFaults } from './memory-link.ts'
+export type { MemoryNetwork } from './memory-network.ts'
+export { createMemoryNetwork } from './memory-network.ts'
+export { createTlsTransport } from './tls-transport.ts'
+export type { DialOptions, Listener, Transport } from './transport.ts'
+
+// Secure channel.
+export {
+  acceptChannel,
+  dialChannel,
+  encodeErrorBody,
+  frameType,
+  parseErrorBody,
+  refuseLink,
+} from './channel/index.ts'
+export type {
+  AcceptChannelOptions,
+  Authorization,
+  Channel,
+  ChannelCounters,
+  ChannelHandlers,
+  ChannelPattern,
+  ChannelServer,
+  DialChannelOptions,
+  ProvenClient,
+  RefusalReason,
+} from './channel/index.ts'
+
+// The socket of the owner of a machine, for the supervisor's command line.
+export { askControl, controlSocketPath, listenControl } from './control-socket.ts'
+export type { ControlPlace, ControlServer } from './control-socket.ts'

@@ -1,0 +1,174 @@
+/**
+ * A network within one process, honest by default and faulty on demand: delay, loss, duplication, reordering, partitions, cuts.
+ * Invariant: everything it does is decided by its `Env`, so that a run in simulation can be repeated.
+ */
+import { BlazeError } from '../runtime/index.ts'
+import type { Env } from '../runtime/index.ts'
+import { formatEndpoint } from './endpoint.ts'
+import type { Endpoint } from './endpoint.ts'
+import type { Link } from './link.ts'
+import { MemoryLink } from './memory-link.ts'
+import type { NetworkFaults, Path } from './memory-link.ts'
+import type { DialOptions, Listener, Transport } from './transport.ts'
+
+export interface MemoryNetwork {
+  /** The network as this node sees it. */
+  transport(nodeName: string): Transport
+  /** From now on nothing passes between the two nodes, in either direction; nobody is told. */
+  partition(first: string, second: string): void
+  /** Ends this partition, or without names all. What was on its way is lost. */
+  heal(first?: string, second?: string): void
+  /** Breaks all links of the node at both ends. */
+  cut(nodeName: string): void
+  /** A power cut: the node's links break for its peers, its listeners are gone, and its own handlers are never called again. */
+  crash(nodeName: string): void
+  /** Replaces the faults, for records sent from now on. */
+  setFaults(faults: NetworkFaults): void
+}
+
+interface Listening {
+  readonly node: string
+  readonly onLink: (link: Link) => void
+}
+
+const FIRST_FREE_PORT = 49_152
+const PORT_MAX = 65_535
+
+export function createMemoryNetwork(env: Env, faults: NetworkFaults = {}): MemoryNetwork {
+  return new Network(env, faults)
+}
+
+class Network implements MemoryNetwork {
+  readonly #env: Env
+  #faults: NetworkFaults
+  readonly #listeners = new Map<string, Listening>()
+  readonly #partitions = new Set<string>()
+  /** Ends by node; those that ended are swept when the node gets a new one. */
+  readonly #linksByNode = new Map<string, Set<MemoryLink>>()
+  /** Crashes by node: what a node began before one has no end after it. */
+  readonly #crashes = new Map<string, number>()
+
+  constructor(env: Env, faults: NetworkFaults) {
+    this.#env = env
+    this.#faults = faults
+  }
+
+  transport(nodeName: string): Transport {
+    return {
+      name: 'memory',
+      listen: async (endpoint, onLink) => this.#listen(nodeName, endpoint, onLink),
+      dial: (endpoint, options) => this.#dial(nodeName, endpoint, options),
+    }
+  }
+
+  partition(first: string, second: string): void {
+    this.#partitions.add(pairKey(first, second))
+  }
+
+  heal(first?: string, second?: string): void {
+    if (first === undefined || second === undefined) this.#partitions.clear()
+    else this.#partitions.delete(pairKey(first, second))
+  }
+
+  cut(nodeName: string): void {
+    for (const link of this.#links(nodeName)) {
+      link.destroy(new BlazeError('LINK_CLOSED', `the link to ${link.remote} broke`))
+    }
+  }
+
+  crash(nodeName: string): void {
+    for (const [key, listening] of this.#listeners) {
+      if (listening.node === nodeName) this.#listeners.delete(key)
+    }
+    for (const link of this.#links(nodeName)) {
+      link.destroy()
+      link.silence()
+    }
+    this.#linksByNode.delete(nodeName)
+    this.#crashes.set(nodeName, (this.#crashes.get(nodeName) ?? 0) + 1)
+  }
+
+  setFaults(faults: NetworkFaults): void {
+    this.#faults = faults
+  }
+
+  #listen(node: string, endpoint: Endpoint, onLink: (link: Link) => void): Listener {
+    let port = endpoint.port
+    if (port === 0) {
+      port = FIRST_FREE_PORT
+      while (this.#listeners.has(formatEndpoint({ ...endpoint, port })) && port < PORT_MAX) port++
+    }
+    const taken = { ...endpoint, port }
+    const key = formatEndpoint(taken)
+    if (this.#listeners.has(key)) {
+      throw new BlazeError('PORT_IN_USE', `cannot listen on ${key}: the port is taken`)
+    }
+    const listening = { node, onLink }
+    this.#listeners.set(key, listening)
+    return {
+      endpoint: taken,
+      close: async () => {
+        if (this.#listeners.get(key) === listening) this.#listeners.delete(key)
+      },
+    }
+  }
+
+  #dial(node: string, endpoint: Endpoint, { signal, timeoutMs }: DialOptions): Promise<Link> {
+    const where = formatEndpoint(endpoint)
+    return new Promise((resolve, reject) => {
+      const abort = (): void => finish(new BlazeError('ABORTED', `dialling ${where} was aborted`))
+      const timer = this.#env.after(timeoutMs, () => {
+        finish(new BlazeError('TIMEOUT', `${where} did not answer within ${timeoutMs} ms`))
+      })
+      let over = false
+      const finish = (result: BlazeError | Link): void => {
+        if (over) return
+        over = true
+        timer.cancel()
+        signal?.removeEventListener('abort', abort)
+        if (result instanceof BlazeError) reject(result)
+        else resolve(result)
+      }
+      signal?.addEventListener('abort', abort)
+      if (signal?.aborted === true) abort()
+      const crashes = this.#crashes.get(node)
+      const answer = (): void => {
+        if (over || this.#crashes.get(node) !== crashes) return
+        const listening = this.#listeners.get(where)
+        if (listening === undefined) {
+          finish(new BlazeError('UNREACHABLE', `${where} does not answer: nobody listens there`))
+        } else if (!this.#partitions.has(pairKey(node, listening.node))) {
+          const [ours, theirs] = this.#connect(node, listening.node)
+          finish(ours)
+          listening.onLink(theirs)
+        }
+      }
+      const { latencyMs = 0, jitterMs = 0 } = this.#faults
+      if (latencyMs + jitterMs > 0) this.#env.after(latencyMs + jitterMs * this.#env.random(), answer)
+      else this.#env.defer(answer)
+    })
+  }
+
+  #connect(dialler: string, listener: string): readonly [Link, Link] {
+    const path: Path = {
+      faults: () => this.#faults,
+      random: () => this.#env.random(),
+      passable: () => !this.#partitions.has(pairKey(dialler, listener)),
+    }
+    const ends = MemoryLink.pair(this.#env, [dialler, listener], path)
+    this.#links(dialler).add(ends[0])
+    this.#links(listener).add(ends[1])
+    return ends
+  }
+
+  #links(node: string): Set<MemoryLink> {
+    const links = this.#linksByNode.get(node) ?? new Set<MemoryLink>()
+    this.#linksByNode.set(node, links)
+    for (const link of links) if (link.ended) links.delete(link)
+    return links
+  }
+}
+
+function pairKey(first: string, second: string): string {
+  return first < second ? `${first}|${second}` : `${second}|${first}`
+}
