@@ -1,0 +1,317 @@
+/**
+ * The replica of this process: own writes and peers' parts on their way into one store, rounds on their way out.
+ * Invariant: staging is synchronous, so what a writer read with `live()` is what its write merges.
+ */
+import { assert, BlazeError, bytesKey, limits } from '../../runtime/index.ts'
+import { buildBatch, landBatch } from './batch-builder.ts'
+import type { BuildContext } from './batch-builder.ts'
+import { CommitLedger } from './commit-ledger.ts'
+import { assembleEnvelope, encodeHeader } from './envelope.ts'
+import type { Envelope } from './envelope.ts'
+import { GroupCommit } from './group-commit.ts'
+import type { BuiltBatch } from './group-commit.ts'
+import { kills, offer } from './live-set.ts'
+import { forked } from './part-check.ts'
+import { PartInbox } from './part-inbox.ts'
+import { compareHead, lastArrivalOf } from './replica-state.ts'
+import type { ReplicaState } from './replica-state.ts'
+import type {
+  Cursor,
+  OfferedPart,
+  OwnDraft,
+  OwnHeadComparison,
+  Replica,
+  ReplicaOptions,
+  Round,
+  TagChange,
+} from './replica.ts'
+import { snapshotSource } from './round-source.ts'
+import type { RoundSource } from './round-source.ts'
+import { createRound } from './round.ts'
+import { cursorKey, parseCursor, parseStored, SIBLINGS_MAX } from './row.ts'
+import type { Held, StoredVectorEntry } from './row.ts'
+import { commitName, Stage } from './stage.ts'
+import type { OrderedStore, StoreOperation, StoreSnapshot } from './store.ts'
+import { TagTable } from './tag-table.ts'
+import type { TagEdit } from './tag-table.ts'
+import { vectorDigest } from './vector.ts'
+import type { Vector } from './vector.ts'
+
+const NO_ENVELOPES: readonly Envelope[] = []
+
+export class LocalReplica implements Replica {
+  readonly spaceId: Uint8Array
+  readonly incarnation: Uint8Array
+  readonly store: OrderedStore
+  readonly #options: ReplicaOptions
+  readonly #state: ReplicaState
+  readonly #context: BuildContext
+  readonly #tags: TagTable
+  readonly #ledger: CommitLedger
+  readonly #group: GroupCommit
+  readonly #inbox: PartInbox
+  readonly #committed = new Set<(changes: readonly TagChange[]) => void>()
+  readonly #poisoned = new Set<(error: BlazeError) => void>()
+  #stage = new Stage()
+  /** What is in flight; its vector entries count as known. */
+  #flying = new Stage()
+  #nextSeq: number
+  #sealNumber = 0
+  #closing: Promise<void> | undefined
+
+  /** Only for `openReplica`: the state is that of the store, and the incarnation is synced. */
+  constructor(options: ReplicaOptions, state: ReplicaState, incarnation: Uint8Array) {
+    const { store, spaceId, crypto, own } = options
+    this.#options = options
+    this.spaceId = spaceId
+    this.incarnation = incarnation
+    this.store = store
+    this.#state = state
+    this.#nextSeq = this.lastOwnSeq + 1
+    this.#tags = new TagTable(store, crypto)
+    this.#ledger = new CommitLedger(store, crypto)
+    const writer = own && { ...own, bootId: incarnation, firstSeqOfBoot: this.#nextSeq }
+    this.#context = { spaceId, crypto, own: writer, state, ledger: this.#ledger }
+    this.#group = new GroupCommit({
+      store,
+      build: () => this.#build(),
+      onFailed: (error) => {
+        for (const listener of this.#poisoned) listener(error)
+      },
+    })
+    this.#inbox = new PartInbox({
+      ...options,
+      ownReplicaId: own?.replicaId,
+      state,
+      tags: this.#tags,
+      check: () => this.#checkRoom(),
+      stage: () => this.#stage,
+      known: (replicaId, firstSeq) => this.#knownCommit(replicaId, firstSeq),
+      newestEntry: (replicaId) => this.#newestEntry(replicaId),
+      seen: (replicaId) => this.#newestEntry(replicaId)?.seq ?? 0,
+      request: () => this.#group.request(),
+    })
+  }
+
+  get lastArrival(): number {
+    return this.#state.numbers.lastArrival
+  }
+
+  get lastOwnSeq(): number {
+    const own = this.#options.own
+    return (own && this.#state.vector.get(bytesKey(own.replicaId))?.seq) ?? 0
+  }
+
+  get liveEnvelopes(): number {
+    return this.#state.numbers.liveEnvelopes
+  }
+
+  get tags(): number {
+    return this.#state.numbers.tags
+  }
+
+  live(tag: Uint8Array): readonly Envelope[] {
+    this.#check()
+    return envelopesOf(this.#tags.newest(tag))
+  }
+
+  committed(tag: Uint8Array): readonly Envelope[] {
+    this.#check()
+    return envelopesOf(this.#tags.committed(tag).live)
+  }
+
+  hasStaged(tag: Uint8Array): boolean {
+    return this.#tags.isStaged(tag)
+  }
+
+  settled(): Promise<void> {
+    return this.#group.settled()
+  }
+
+  nextSealNumber(): number {
+    this.#sealNumber += 1
+    return this.#sealNumber
+  }
+
+  async write(drafts: readonly OwnDraft[]): Promise<void> {
+    this.#checkRoom()
+    if (drafts.length === 0) return
+    for (const draft of drafts) this.#refuseSeenDot(draft)
+    const writes = drafts.map((draft, index) => this.#seal(draft, this.#nextSeq + index))
+    for (const held of writes) {
+      const { envelope } = held
+      this.#tags.stage(envelope.tag, offer(this.#tags.newest(envelope.tag), held), false)
+      this.#stage.own.push(held)
+      this.#stage.bytes += envelope.bytes.length
+    }
+    this.#nextSeq += writes.length
+    await this.#group.request()
+  }
+
+  async extra(operations: readonly StoreOperation[]): Promise<void> {
+    this.#checkRoom()
+    this.#stage.extra.push(...operations)
+    for (const operation of operations)
+      this.#stage.bytes += operation.type === 'put' ? operation.value.length : 0
+    await this.#group.request()
+  }
+
+  vector(): Vector {
+    return this.#state.vector
+  }
+
+  vectorDigest(): Uint8Array {
+    return vectorDigest(this.#state.vector, this.#options.crypto)
+  }
+
+  cursor(peer: Uint8Array): Cursor | undefined {
+    this.#check()
+    const row = this.store.get(cursorKey(peer))
+    return row && parseStored('a cursor row', () => parseCursor(row))
+  }
+
+  ownHead(seq: number): Uint8Array | undefined {
+    return this.#state.heads.get(seq)
+  }
+
+  compareOwnHead(seq: number, commitHash: Uint8Array): OwnHeadComparison {
+    return compareHead(this.#state.heads, seq, commitHash)
+  }
+
+  startRound(from: { cursor?: Cursor; peerVector: Vector }): Round {
+    this.#check()
+    const { cursor, peerVector } = from
+    const last = cursor && lastArrivalOf(this.#state, cursor.incarnation)
+    const valid = cursor !== undefined && last !== undefined && cursor.arrival <= last
+    const host = {
+      recent: this.#state.recent,
+      check: () => this.#check(),
+      present: () => this.#present(),
+      snapshot: () => this.#group.whenQuiet(() => this.#snapshot()),
+    }
+    return createRound(host, valid ? cursor.arrival : 0, peerVector)
+  }
+
+  applyPart(part: OfferedPart): Promise<{ changed: number }> {
+    return this.#inbox.apply(part)
+  }
+
+  onCommitted(listener: (changes: readonly TagChange[]) => void): () => void {
+    this.#committed.add(listener)
+    return () => this.#committed.delete(listener)
+  }
+
+  onPoisoned(listener: (error: BlazeError) => void): () => void {
+    this.#poisoned.add(listener)
+    return () => this.#poisoned.delete(listener)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#group.settled()
+    } finally {
+      await this.store.close()
+    }
+  }
+
+  #check(): void {
+    this.#group.check()
+    if (this.#closing !== undefined) throw new BlazeError('CLOSED', 'the replica is closed')
+  }
+
+  #checkRoom(): void {
+    this.#check()
+    if (this.#stage.bytes > limits.stagedBytesMax) {
+      throw new BlazeError(
+        'OVERLOADED',
+        `${this.#stage.bytes} bytes wait for the disk; try again when they are synced`,
+      )
+    }
+  }
+
+  #seal(draft: OwnDraft, seq: number): Held {
+    const own = this.#context.own
+    assert(own !== undefined, 'a write on a replica that has no own id')
+    const { tag, life, deleted, context, keyId } = draft
+    const sealNumber = this.nextSealNumber()
+    const { replicaId, bootId } = own
+    const header = encodeHeader({ deleted, tag, replicaId, seq, life, keyId, bootId, sealNumber, context })
+    const envelope = assembleEnvelope(header, draft.seal(header, sealNumber), this.#options.crypto)
+    return { envelope, commitFirstSeq: 0 }
+  }
+
+  /** A context that covers a write not made yet comes from another copy of this device, or from a liar. */
+  #refuseSeenDot({ tag, context }: OwnDraft): void {
+    const own = this.#context.own
+    assert(own !== undefined, 'a write on a replica that has no own id')
+    const next = { tag, replicaId: own.replicaId, seq: this.#nextSeq, context }
+    const live = this.#tags.newest(tag)
+    if (kills(next, next) || live.some(({ envelope }) => kills(envelope, next))) {
+      throw forked(own.replicaId, `a stored envelope has merged seq ${next.seq}, which is new here`)
+    }
+    if (live.length >= SIBLINGS_MAX && !live.some(({ envelope }) => kills(next, envelope))) {
+      throw new BlazeError('TOO_LARGE', `the tag has ${live.length} siblings; merge them with the write`)
+    }
+  }
+
+  #knownCommit(replicaId: Uint8Array, firstSeq: number): ReturnType<CommitLedger['newest']> {
+    const staged = this.#stage.commits.get(commitName({ replicaId, firstSeq }))
+    const row = this.#ledger.newest(replicaId, firstSeq)
+    return row ?? (staged && { record: staged.record, live: [], lists: [...staged.lists] })
+  }
+
+  #newestEntry(replicaId: Uint8Array): StoredVectorEntry | undefined {
+    const key = bytesKey(replicaId)
+    return this.#stage.vector.get(key) ?? this.#flying.vector.get(key) ?? this.#state.vector.get(key)
+  }
+
+  #build(): BuiltBatch {
+    const stage = this.#stage
+    this.#flying = stage
+    this.#stage = new Stage()
+    const edits = this.#tags.launch()
+    const plan = buildBatch(stage, edits, this.#context)
+    return {
+      operations: plan.operations,
+      land: () => {
+        landBatch(plan, edits, this.#context)
+        this.#tags.land()
+        this.#ledger.land()
+        this.#flying = new Stage()
+        this.#tell(edits)
+      },
+    }
+  }
+
+  #tell(edits: ReadonlyMap<string, TagEdit>): void {
+    if (edits.size === 0 || this.#committed.size === 0) return
+    const changes = [...edits.values()].map(({ tag, live, foreign }): TagChange => {
+      return { tag, live: envelopesOf(live), own: !foreign }
+    })
+    for (const listener of this.#committed) listener(changes)
+  }
+
+  #present(): RoundSource {
+    return {
+      lastArrival: this.lastArrival,
+      vector: this.#state.vector,
+      tag: (tag) => this.#tags.committed(tag),
+      commit: (replicaId, firstSeq) => this.#ledger.committed(replicaId, firstSeq),
+    }
+  }
+
+  #snapshot(): { snapshot: StoreSnapshot; source: RoundSource } {
+    const snapshot = this.store.snapshot()
+    const moment = { lastArrival: this.lastArrival, vector: new Map(this.#state.vector) }
+    return { snapshot, source: snapshotSource(snapshot, moment, this.#options.crypto) }
+  }
+}
+
+function envelopesOf(live: readonly Held[]): readonly Envelope[] {
+  return live.length === 0 ? NO_ENVELOPES : live.map(({ envelope }) => envelope)
+}

@@ -1,0 +1,174 @@
+/**
+ * Verifies a part of a peer's round before anything of it is staged (REPLICATION rules 6, 10, 13, 16).
+ * Invariant: what comes out is signed by a device that may write, envelope by envelope; what does not verify spoils the whole part.
+ */
+import { BlazeError, bytesKey, equalBytes, limits, toHex } from '../../runtime/index.ts'
+import type { CryptoProvider, Env } from '../../runtime/index.ts'
+import { parseCommitItem, verifyCommit } from './commit.ts'
+import type { CommitRecord } from './commit.ts'
+import { parseEnvelope } from './envelope.ts'
+import type { Envelope } from './envelope.ts'
+import type { PartItem } from './part.ts'
+import type { Authority, OfferedPart } from './replica.ts'
+import type { CommitRow, Held, StoredVectorEntry } from './row.ts'
+import { commitName } from './stage.ts'
+import type { VerifiedCommit } from './stage.ts'
+
+export interface CheckedTag {
+  readonly tag: Uint8Array
+  readonly offered: Held[]
+}
+
+export interface CheckedPart {
+  readonly commits: readonly VerifiedCommit[]
+  readonly tags: readonly CheckedTag[]
+  readonly vector: readonly StoredVectorEntry[]
+}
+
+export interface CheckContext {
+  readonly spaceId: Uint8Array
+  readonly crypto: CryptoProvider
+  readonly env: Env
+  readonly authority: Authority
+  /** The commit as it is stored or staged; it was verified when it came. */
+  known(replicaId: Uint8Array, firstSeq: number): CommitRow | VerifiedCommit | undefined
+  /** The newest seq known of that replica, 0 without any. */
+  seen(replicaId: Uint8Array): number
+}
+
+/** Yields to other work now and then. Rejects with the codes of `Replica.applyPart`. */
+export async function checkPart(part: OfferedPart, context: CheckContext): Promise<CheckedPart> {
+  const breath = new Breath(context.env)
+  const commits = new Map<string, VerifiedCommit>()
+  for (const item of part.items) {
+    if (item.kind !== 'commit') continue
+    // A copy: what is kept must not hold on to the whole message it came in.
+    const commit = parseCommitItem(new Uint8Array(item.bytes), context.crypto)
+    const name = commitName(commit.record)
+    if (commits.has(name)) throw violation('a commit twice in one part')
+    checkCommit(commit.record, context)
+    commits.set(name, commit)
+    const pause = breath.pause()
+    if (pause !== undefined) await pause
+  }
+
+  const tags = new Map<string, CheckedTag>()
+  for (const item of part.items) {
+    if (item.kind !== 'envelope') continue
+    const envelope = parseEnvelope(new Uint8Array(item.bytes), context.crypto)
+    checkEnvelope(envelope, item.commitFirstSeq, commits)
+    const key = bytesKey(envelope.tag)
+    const tag = tags.get(key) ?? { tag: envelope.tag, offered: [] }
+    tag.offered.push({ envelope, commitFirstSeq: item.commitFirstSeq })
+    tags.set(key, tag)
+    const pause = breath.pause()
+    if (pause !== undefined) await pause
+  }
+
+  const vector: StoredVectorEntry[] = []
+  for (const item of part.items) {
+    if (item.kind !== 'vector') continue
+    if (!part.roundEnd) throw violation('a vector entry before the end of the round')
+    const entry = checkVectorEntry(item, commits, context)
+    if (entry !== undefined) vector.push(entry)
+  }
+  return { commits: [...commits.values()], tags: [...tags.values()], vector }
+}
+
+function checkCommit(record: CommitRecord, context: CheckContext): void {
+  const known = context.known(record.replicaId, record.firstSeq)
+  if (known !== undefined) {
+    if (equalBytes(known.record.bytes, record.bytes)) return
+    throw forked(record.replicaId, `two commits begin at seq ${record.firstSeq}`)
+  }
+  const device = context.authority.device(record.replicaId)
+  const replicaId = toHex(record.replicaId)
+  if (device === undefined) {
+    throw new BlazeError('UNKNOWN_REPLICA', `nobody has announced the replica id ${replicaId}`, {
+      details: { replicaId },
+    })
+  }
+  if (!device.mayWrite) {
+    throw new BlazeError('FORBIDDEN', `the device of replica ${replicaId} may not write`, {
+      details: { replicaId },
+    })
+  }
+  if (!verifyCommit(record, context.spaceId, device)) {
+    throw new BlazeError('BAD_SIGNATURE', `a commit of replica ${replicaId} is not signed by its device`, {
+      details: { replicaId, firstSeq: record.firstSeq },
+    })
+  }
+}
+
+function checkEnvelope(
+  envelope: Envelope,
+  firstSeq: number,
+  commits: ReadonlyMap<string, VerifiedCommit>,
+): void {
+  const commit = commits.get(commitName({ replicaId: envelope.replicaId, firstSeq }))
+  if (commit === undefined) throw violation('an envelope without its commit')
+  const { record, lists } = commit
+  const { seq } = envelope
+  if (seq < record.firstSeq || seq > record.lastSeq) throw violation(`seq ${seq} outside its commit`)
+  const list = lists[record.blockOf(seq)]
+  if (list === undefined) throw violation('an envelope without the hashes of its block')
+  if (!equalBytes(record.hashIn(list, seq), envelope.hash)) {
+    throw new BlazeError('BAD_SIGNATURE', `envelope ${seq} is not the one that its commit signed`, {
+      details: { replicaId: toHex(envelope.replicaId), seq },
+    })
+  }
+  if (!equalBytes(record.bootId, envelope.bootId))
+    throw violation('an envelope of another boot than its commit')
+}
+
+function checkVectorEntry(
+  item: Extract<PartItem, { kind: 'vector' }>,
+  commits: ReadonlyMap<string, VerifiedCommit>,
+  context: CheckContext,
+): StoredVectorEntry | undefined {
+  const { entry, commitFirstSeq } = item
+  const name = commitName({ replicaId: entry.replicaId, firstSeq: commitFirstSeq })
+  const commit = commits.get(name) ?? context.known(entry.replicaId, commitFirstSeq)
+  if (commit === undefined) {
+    // Old news may come without its commit, which may be gone here; what would move the vector may not.
+    if (entry.seq <= context.seen(entry.replicaId)) return undefined
+    throw violation('a vector entry without its commit')
+  }
+  const { record } = commit
+  if (record.lastSeq !== entry.seq || !equalBytes(record.hash, entry.commitHash)) {
+    throw violation('a vector entry that is not the end of its commit')
+  }
+  return { replicaId: record.replicaId, seq: entry.seq, commitHash: record.hash, commitFirstSeq }
+}
+
+export function violation(problem: string): BlazeError {
+  return new BlazeError('PROTOCOL_VIOLATION', `part: ${problem}`)
+}
+
+/** Two histories of one replica id: nothing of this part may be kept, by whomever it was forged or cloned. */
+export function forked(replicaId: Uint8Array, what: string): BlazeError {
+  const id = toHex(replicaId)
+  return new BlazeError('FORKED', `replica ${id} has two histories: ${what}`, { details: { replicaId: id } })
+}
+
+/** Lets other work have the thread when a slice of time is used up. */
+class Breath {
+  readonly #env: Env
+  #since: number
+
+  constructor(env: Env) {
+    this.#env = env
+    this.#since = env.monotonic()
+  }
+
+  /** Undefined, without a turn of the event loop, while the slice lasts. */
+  pause(): Promise<void> | undefined {
+    if (this.#env.monotonic() - this.#since < limits.sliceMs) return undefined
+    return new Promise((resolve) => {
+      this.#env.defer(() => {
+        this.#since = this.#env.monotonic()
+        resolve()
+      })
+    })
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * Takes over the parts of peers: verified, merged, staged as one (REPLICATION rules 8–13, 23).
+ * Invariant: the parts of one peer are staged in the order of the calls, and after a refused one none that was called before its
+ * refusal was known: a cursor or vector never skips what was refused.
+ */
+import { bytesKey, equalBytes } from '../../runtime/index.ts'
+import type { Envelope } from './envelope.ts'
+import { compareDots, offer, sameDot } from './live-set.ts'
+import { checkPart, forked, violation } from './part-check.ts'
+import type { CheckContext, CheckedPart } from './part-check.ts'
+import { compareHead } from './replica-state.ts'
+import type { ReplicaState } from './replica-state.ts'
+import type { OfferedPart } from './replica.ts'
+import { cursorKey, encodeCursor, SIBLINGS_MAX } from './row.ts'
+import type { Held, StoredVectorEntry } from './row.ts'
+import { commitName } from './stage.ts'
+import type { Stage } from './stage.ts'
+import type { TagTable } from './tag-table.ts'
+
+export interface InboxHost extends CheckContext {
+  readonly ownReplicaId: Uint8Array | undefined
+  readonly state: ReplicaState
+  readonly tags: TagTable
+  /** Throws when nothing may be staged. */
+  check(): void
+  stage(): Stage
+  /** The newest vector entry, staged ones included. */
+  newestEntry(replicaId: Uint8Array): StoredVectorEntry | undefined
+  /** Resolves when what was staged is synced. */
+  request(): Promise<void>
+}
+
+interface MergedTag {
+  readonly tag: Uint8Array
+  readonly live: readonly Held[]
+}
+
+interface StagedPart {
+  readonly changed: number
+  /** Wrapped, so that the next part need not wait for the disk. */
+  readonly synced: { readonly done: Promise<void> }
+}
+
+export class PartInbox {
+  readonly #host: InboxHost
+  /** The last part of each peer that is not staged yet. */
+  readonly #tails = new Map<string, Promise<StagedPart>>()
+
+  constructor(host: InboxHost) {
+    this.#host = host
+  }
+
+  async apply(part: OfferedPart): Promise<{ changed: number }> {
+    const peer = bytesKey(part.peer)
+    const staging = this.#take(part, this.#tails.get(peer))
+    this.#tails.set(peer, staging)
+    const forget = (): void => {
+      if (this.#tails.get(peer) === staging) this.#tails.delete(peer)
+    }
+    staging.then(forget, forget)
+    const { changed, synced } = await staging
+    await synced.done
+    return { changed }
+  }
+
+  async #take(part: OfferedPart, before: Promise<StagedPart> | undefined): Promise<StagedPart> {
+    this.#host.check()
+    await before
+    const checked = await checkPart(part, this.#host)
+    this.#host.check()
+    return this.#stage(part, checked)
+  }
+
+  /** In one turn: all refusals come before the first change. */
+  #stage(part: OfferedPart, checked: CheckedPart): StagedPart {
+    this.#refuseForks(checked)
+    const merged = this.#merge(checked)
+    const host = this.#host
+    const moved = checked.vector.filter((entry) => entry.seq > (host.newestEntry(entry.replicaId)?.seq ?? 0))
+
+    const stage = host.stage()
+    const wanted = new Set<string>()
+    for (const { tag, live } of merged) {
+      host.tags.stage(tag, live, true)
+      for (const { envelope, commitFirstSeq } of live) {
+        stage.bytes += envelope.bytes.length
+        wanted.add(commitName({ replicaId: envelope.replicaId, firstSeq: commitFirstSeq }))
+      }
+    }
+    for (const entry of moved) {
+      stage.raise(entry)
+      wanted.add(commitName({ replicaId: entry.replicaId, firstSeq: entry.commitFirstSeq }))
+    }
+    for (const commit of checked.commits) if (wanted.has(commitName(commit.record))) stage.addCommit(commit)
+    const cursor = encodeCursor({ incarnation: part.incarnation, arrival: part.upTo })
+    stage.cursors.set(bytesKey(part.peer), { type: 'put', key: cursorKey(part.peer), value: cursor })
+    return { changed: merged.length, synced: { done: host.request() } }
+  }
+
+  #refuseForks({ commits, tags, vector }: CheckedPart): void {
+    const { state, ownReplicaId } = this.#host
+    for (const { record } of commits) {
+      // Again, because another part may have been staged since it was checked.
+      const known = this.#host.known(record.replicaId, record.firstSeq)
+      if (known !== undefined && !equalBytes(known.record.bytes, record.bytes)) {
+        throw forked(record.replicaId, `two commits begin at seq ${record.firstSeq}`)
+      }
+      if (ownReplicaId === undefined || !equalBytes(record.replicaId, ownReplicaId)) continue
+      const own = state.vector.get(bytesKey(ownReplicaId))?.seq ?? 0
+      if (record.lastSeq > own)
+        throw forked(ownReplicaId, `a peer knows our seq ${record.lastSeq}, we only ${own}`)
+      if (compareHead(state.heads, record.lastSeq, record.hash) === 'different') {
+        throw forked(ownReplicaId, `a peer knows another seq ${record.lastSeq} of ours`)
+      }
+    }
+    for (const entry of vector) {
+      const known = this.#host.newestEntry(entry.replicaId)
+      if (known?.seq === entry.seq && !equalBytes(known.commitHash, entry.commitHash)) {
+        throw forked(entry.replicaId, `two commits end at seq ${entry.seq}`)
+      }
+    }
+    for (const { tag, offered } of tags) {
+      const held = this.#host.tags.newest(tag)
+      for (const { envelope } of offered) this.#refuseOtherDot(held, envelope)
+    }
+  }
+
+  #refuseOtherDot(held: readonly Held[], offered: Envelope): void {
+    for (const { envelope } of held) {
+      if (sameDot(envelope, offered) && !equalBytes(envelope.hash, offered.hash)) {
+        throw forked(offered.replicaId, `two envelopes have seq ${offered.seq}`)
+      }
+    }
+  }
+
+  /** Tags that the part changes. */
+  #merge({ tags }: CheckedPart): MergedTag[] {
+    const merged: MergedTag[] = []
+    for (const { tag, offered } of tags) {
+      const before = this.#host.tags.newest(tag)
+      // One order for all, so that even envelopes that lie about what they merged end alike.
+      offered.sort((a, b) => compareDots(a.envelope, b.envelope))
+      let live = before
+      for (const held of offered) live = offer(live, held)
+      if (live.length > SIBLINGS_MAX) throw violation(`more than ${SIBLINGS_MAX} siblings of one tag`)
+      if (live !== before) merged.push({ tag, live })
+    }
+    return merged
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * What a replica knows of its store without reading it: numbers, vector, own heads, recent arrivals.
+ * Invariant: it shows the last synced batch and changes only when a batch has landed.
+ */
+import { equalBytes, limits } from '../../runtime/index.ts'
+import type { OwnHeadComparison } from './replica.ts'
+import type { Incarnation, StoredVectorEntry } from './row.ts'
+import type { SetHash } from './set-hash.ts'
+
+/** As found on the disk, or as a batch leaves it. */
+export interface ReplicaNumbers {
+  readonly lastArrival: number
+  /** Number of the newest batch record. */
+  readonly batch: number
+  readonly setHash: SetHash
+  readonly liveEnvelopes: number
+  readonly tags: number
+}
+
+export interface ReplicaState {
+  numbers: ReplicaNumbers
+  /** By `bytesKey(replicaId)`. */
+  readonly vector: Map<string, StoredVectorEntry>
+  /** Own heads by seq, oldest first. */
+  readonly heads: Map<number, Uint8Array>
+  /** Newest last. */
+  readonly incarnations: readonly Incarnation[]
+  readonly recent: RecentArrivals
+}
+
+/** Rule 23: compares what a peer shows of this device's own history. */
+export function compareHead(
+  heads: ReadonlyMap<number, Uint8Array>,
+  seq: number,
+  commitHash: Uint8Array,
+): OwnHeadComparison {
+  const kept = heads.get(seq)
+  if (kept !== undefined) return equalBytes(kept, commitHash) ? 'equal' : 'different'
+  const oldest = heads.keys().next().value ?? 0
+  return heads.size >= limits.ownHeadsMax && seq < oldest ? 'forgotten' : 'unknown'
+}
+
+/** The last arrival of an incarnation, or undefined when it is not listed (rule 14). */
+export function lastArrivalOf(state: ReplicaState, incarnation: Uint8Array): number | undefined {
+  const at = state.incarnations.findIndex(({ id }) => equalBytes(id, incarnation))
+  if (at === -1) return undefined
+  const next = state.incarnations[at + 1]
+  return next === undefined ? state.numbers.lastArrival : next.firstArrival - 1
+}
+
+export interface Arrival {
+  readonly arrival: number
+  readonly tag: Uint8Array
+}
+
+/** The newest synced arrivals in a ring: arrivals have no gaps, so their number is their place. */
+export class RecentArrivals {
+  readonly #tags: Uint8Array[] = []
+  #first: number
+  #last: number
+
+  constructor(lastArrival: number) {
+    this.#first = lastArrival + 1
+    this.#last = lastArrival
+  }
+
+  add({ arrival, tag }: Arrival): void {
+    this.#tags[arrival % limits.recentArrivalsMax] = tag
+    this.#last = arrival
+    this.#first = Math.max(this.#first, arrival - limits.recentArrivalsMax + 1)
+  }
+
+  /** All arrivals after that one, or undefined when some are no longer here. */
+  since(arrival: number): Arrival[] | undefined {
+    if (arrival + 1 < this.#first) return undefined
+    const found: Arrival[] = []
+    for (let next = arrival + 1; next <= this.#last; next += 1) {
+      const tag = this.#tags[next % limits.recentArrivalsMax]
+      if (tag !== undefined) found.push({ arrival: next, tag })
+    }
+    return found
+  }
+}

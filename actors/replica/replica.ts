@@ -1,0 +1,149 @@
+/**
+ * The contract of a replica: one copy of a space as live envelopes per tag, without any key (REPLICATION rules 1–19, 26).
+ * Invariant: nothing is told to anybody, by promise, listener or round, before the batch that holds it was synced.
+ */
+import type { BlazeError, CryptoProvider, Env, Signer } from '../../runtime/index.ts'
+import type { ContextEntry, Envelope } from './envelope.ts'
+import type { PartItem } from './part.ts'
+import type { OrderedStore, StoreOperation } from './store.ts'
+import type { Vector } from './vector.ts'
+
+/** Who may have signed what: answered by the team. */
+export interface Authority {
+  /** The device that announced the replica id, or undefined for an unknown id. */
+  device(replicaId: Uint8Array): AuthorityDevice | undefined
+}
+
+export interface AuthorityDevice {
+  verify(message: Uint8Array, signature: Uint8Array): boolean
+  readonly mayWrite: boolean
+}
+
+/** One write of this device. The replica gives it its dot and has it sealed at once. */
+export interface OwnDraft {
+  readonly tag: Uint8Array
+  readonly life: number
+  readonly deleted: boolean
+  /** What the writer merged, at most 64 entries; see `contextOf`. */
+  readonly context: readonly ContextEntry[]
+  readonly keyId: Uint8Array
+  /** Returns ciphertext and its 16-byte tag, with `header` as associated data and the seal number in the nonce. */
+  seal(header: Uint8Array, sealNumber: number): Uint8Array
+}
+
+/** How far a store has read another: arrival of one incarnation. */
+export interface Cursor {
+  readonly incarnation: Uint8Array
+  readonly arrival: number
+}
+
+/** One part of a peer's round, verified as a whole and applied as a whole. */
+export interface OfferedPart {
+  /** The peer's Ed25519 key, under which the cursor is kept. */
+  readonly peer: Uint8Array
+  /** The peer's incarnation, and the arrival of the peer that this part reaches. */
+  readonly incarnation: Uint8Array
+  readonly upTo: number
+  readonly items: readonly PartItem[]
+  readonly roundEnd: boolean
+}
+
+export interface TagChange {
+  readonly tag: Uint8Array
+  /** The whole live set after the batch. */
+  readonly live: readonly Envelope[]
+  /** True when nothing but writes of this device changed the tag in this batch. */
+  readonly own: boolean
+}
+
+export interface RoundPart {
+  /** Commits, then envelopes with all siblings of a tag together, then (in the last part) vector entries. */
+  readonly items: PartItem[]
+  readonly upTo: number
+  readonly last: boolean
+}
+
+/** One round being sent: reads one moment of the store, holds no more than one part in memory. */
+export interface Round {
+  /** The arrival that the whole round reaches. Settled when the first `next()` resolved. */
+  readonly lastArrival: number
+  /** The next part of about `bytesMax` bytes; one tag may exceed it. Not to be called again after the last part. */
+  next(bytesMax: number): Promise<RoundPart>
+  /** Idempotent; must be called. */
+  close(): void
+}
+
+/** How this device's own history compares with what a peer shows of it (REPLICATION rule 23). */
+export type OwnHeadComparison = 'equal' | 'different' | 'unknown' | 'forgotten'
+
+export interface Replica {
+  readonly spaceId: Uint8Array
+  /** Of this opening; also the boot id of own writes. */
+  readonly incarnation: Uint8Array
+  /** Of the newest synced change. */
+  readonly lastArrival: number
+  /** Of the newest synced own write; 0 without any. */
+  readonly lastOwnSeq: number
+  /** Synced live envelopes, and tags that have any. */
+  readonly liveEnvelopes: number
+  readonly tags: number
+  /** For reading; rows are written through `extra`, which joins the group commit. */
+  readonly store: OrderedStore
+
+  /** Newest live set, staged writes included: what a writer merges. */
+  live(tag: Uint8Array): readonly Envelope[]
+  /** Synced live set: what may be shown to others. */
+  committed(tag: Uint8Array): readonly Envelope[]
+  hasStaged(tag: Uint8Array): boolean
+  /** Resolves when all that is staged now was synced. Rejects with `POISONED`. */
+  settled(): Promise<void>
+
+  /** Numbers one more seal of this boot, for whoever else seals under its key. */
+  nextSealNumber(): number
+  /**
+   * Assigns dots and seals before it returns, stages all drafts or none, and resolves after the group commit was synced.
+   * Rejects with `OVERLOADED` while too much is staged, `TOO_LARGE` for a body above its limit, `FORKED` when a stored envelope
+   * claims to have merged this write already, `POISONED`, `CLOSED`.
+   */
+  write(drafts: readonly OwnDraft[]): Promise<void>
+  /** Rows of others (team), in the next group commit. */
+  extra(operations: readonly StoreOperation[]): Promise<void>
+
+  /** Synced vector; the map changes as batches commit. */
+  vector(): Vector
+  vectorDigest(): Uint8Array
+  cursor(peer: Uint8Array): Cursor | undefined
+  /** Commit hash of the own head at that seq, if it ended a batch and is still kept. */
+  ownHead(seq: number): Uint8Array | undefined
+  /** `unknown`: should be there but is not; `forgotten`: older than the heads that are kept. Both but `equal` need care. */
+  compareOwnHead(seq: number, commitHash: Uint8Array): OwnHeadComparison
+
+  /** By cursor where it is valid, else by vectors. `peerVector` may change meanwhile; tags it covers are skipped. */
+  startRound(from: { cursor?: Cursor; peerVector: Vector }): Round
+  /**
+   * Verifies everything, then keeps all of the part in one batch or nothing. Resolves after the sync with the number of tags
+   * that changed. Rejects with `UNKNOWN_REPLICA` (`details.replicaId`), `FORBIDDEN`, `BAD_SIGNATURE`, `PROTOCOL_VIOLATION`, `FORKED`,
+   * `OVERLOADED`, `POISONED`, `CLOSED`.
+   */
+  applyPart(part: OfferedPart): Promise<{ changed: number }>
+
+  /** Called after each synced batch that changed tags, in order. Returns the unsubscriber. */
+  onCommitted(listener: (changes: readonly TagChange[]) => void): () => void
+  /** Called once, when the store failed. Nothing works afterwards but `close`. */
+  onPoisoned(listener: (error: BlazeError) => void): () => void
+  /** Syncs what is staged, then closes the store. Idempotent. */
+  close(): Promise<void>
+}
+
+export interface ReplicaOptions {
+  /** Closed with the replica. */
+  readonly store: OrderedStore
+  readonly spaceId: Uint8Array
+  readonly env: Env
+  readonly crypto: CryptoProvider
+  readonly authority: Authority
+  /** Absent on a blind host, which writes nothing itself. */
+  readonly own?: { readonly replicaId: Uint8Array; readonly signer: Signer }
+  /** Sees every tag during the pass over the store at opening. */
+  readonly visit?: (tag: Uint8Array, live: readonly Envelope[]) => void
+}

@@ -1,0 +1,154 @@
+/**
+ * A round being sent: the tags that a peer may lack, part by part, in order of arrival (REPLICATION rules 10–14, PROTOCOL §10).
+ * Invariant: everything a round says was true at one moment, and was synced then.
+ */
+import { assert, BlazeError, limits } from '../../runtime/index.ts'
+import { PartAssembler } from './part-assembler.ts'
+import type { Arrival, RecentArrivals } from './replica-state.ts'
+import type { Round, RoundPart } from './replica.ts'
+import type { RoundSource } from './round-source.ts'
+import { arrivalKey, numberOfKey } from './row.ts'
+import type { StoredVectorEntry, TagRow } from './row.ts'
+import type { StoreSnapshot } from './store.ts'
+import { covers } from './vector.ts'
+import type { Vector } from './vector.ts'
+
+/** What a round needs of its replica. */
+export interface RoundHost {
+  /** Throws once the replica is closed or poisoned. */
+  check(): void
+  /** The synced present, valid for this turn of the event loop only. */
+  present(): RoundSource
+  readonly recent: RecentArrivals
+  /** A snapshot of just what is synced. */
+  snapshot(): Promise<{ readonly snapshot: StoreSnapshot; readonly source: RoundSource }>
+}
+
+/** Sends what arrived after `after`, without the tags whose live dots `peerVector` covers. */
+export function createRound(host: RoundHost, after: number, peerVector: Vector): Round {
+  return new OutgoingRound(host, after, peerVector)
+}
+
+class OutgoingRound implements Round {
+  readonly #host: RoundHost
+  readonly #peerVector: Vector
+  /** Everything up to here is sent or skipped. */
+  #position: number
+  #lastArrival: number
+  #page: Arrival[] = []
+  #opened: { readonly snapshot: StoreSnapshot; readonly source: RoundSource } | undefined
+  #state: 'ready' | 'busy' | 'done' | 'closed' = 'ready'
+
+  constructor(host: RoundHost, after: number, peerVector: Vector) {
+    this.#host = host
+    this.#position = after
+    this.#peerVector = peerVector
+    this.#lastArrival = host.present().lastArrival
+  }
+
+  get lastArrival(): number {
+    return this.#lastArrival
+  }
+
+  async next(bytesMax: number): Promise<RoundPart> {
+    if (this.#state === 'closed') throw new BlazeError('CLOSED', 'the round is closed')
+    assert(this.#state === 'ready', `the next part of a round that is ${this.#state}`)
+    this.#host.check()
+    this.#state = 'busy'
+    const part =
+      (this.#opened === undefined ? this.#atOnce(bytesMax) : undefined) ??
+      (await this.#fromSnapshot(bytesMax))
+    // It may have been closed while it read.
+    if (this.#is('closed')) throw new BlazeError('CLOSED', 'the round is closed')
+    this.#state = part.last ? 'done' : 'ready'
+    return part
+  }
+
+  close(): void {
+    this.#state = 'closed'
+    this.#page = []
+    void this.#opened?.snapshot.close()
+    this.#opened = undefined
+  }
+
+  #is(state: string): boolean {
+    return this.#state === state
+  }
+
+  /** The whole round without a snapshot, when it is small and recent: between two turns nothing changes. */
+  #atOnce(bytesMax: number): RoundPart | undefined {
+    const arrivals = this.#host.recent.since(this.#position)
+    if (arrivals === undefined) return undefined
+    const source = this.#host.present()
+    const assembler = new PartAssembler(source)
+    for (const { arrival, tag } of arrivals) {
+      const row = source.tag(tag)
+      // A later arrival of the same tag comes further on.
+      if (row === undefined || row.arrival !== arrival || this.#skips(row)) continue
+      if (!assembler.add(row.live, bytesMax)) return undefined
+    }
+    if (!assembler.addVector(this.#lacking(source), bytesMax)) return undefined
+    this.#lastArrival = source.lastArrival
+    return { items: assembler.items(), upTo: source.lastArrival, last: true }
+  }
+
+  async #fromSnapshot(bytesMax: number): Promise<RoundPart> {
+    const { snapshot, source } = await this.#open()
+    const assembler = new PartAssembler(source)
+    for (;;) {
+      if (this.#page.length === 0) this.#page = await this.#fetch(snapshot)
+      if (this.#is('closed') || this.#page.length === 0) break
+      for (const [index, { arrival, tag }] of this.#page.entries()) {
+        const row = source.tag(tag)
+        if (row?.arrival !== arrival) throw damaged(`arrival ${arrival} leads to no tag`)
+        if (!this.#skips(row) && !assembler.add(row.live, bytesMax)) {
+          this.#page = this.#page.slice(index)
+          return { items: assembler.items(), upTo: this.#position, last: false }
+        }
+        this.#position = arrival
+      }
+      this.#page = []
+    }
+    if (!assembler.addVector(this.#lacking(source), bytesMax)) {
+      return { items: assembler.items(), upTo: this.#position, last: false }
+    }
+    return { items: assembler.items(), upTo: source.lastArrival, last: true }
+  }
+
+  async #open(): Promise<{ readonly snapshot: StoreSnapshot; readonly source: RoundSource }> {
+    const opened = this.#opened ?? (await this.#host.snapshot())
+    if (this.#is('closed')) {
+      void opened.snapshot.close()
+      throw new BlazeError('CLOSED', 'the round is closed')
+    }
+    this.#opened = opened
+    this.#lastArrival = opened.source.lastArrival
+    return opened
+  }
+
+  async #fetch(snapshot: StoreSnapshot): Promise<Arrival[]> {
+    const rows = await snapshot.range({
+      gte: arrivalKey(this.#position + 1),
+      lt: arrivalKey(this.#lastArrival + 1),
+      limit: limits.rangeRowsMax,
+    })
+    return rows.map(([key, tag]) => ({ arrival: numberOfKey(key), tag }))
+  }
+
+  /** No echo: the peer has seen each of them, or what killed it. */
+  #skips(row: TagRow): boolean {
+    return row.live.every(({ envelope }) => covers(this.#peerVector, envelope.replicaId, envelope.seq))
+  }
+
+  #lacking(source: RoundSource): StoredVectorEntry[] {
+    return [...source.vector.values()].filter(
+      (entry) => !covers(this.#peerVector, entry.replicaId, entry.seq),
+    )
+  }
+}
+
+function damaged(problem: string): BlazeError {
+  return new BlazeError('DAMAGED', `the store is damaged: ${problem}; restore from a peer or a backup`, {
+    details: { problems: [problem], count: 1 },
+  })
+}

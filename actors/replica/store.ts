@@ -1,0 +1,39 @@
+/**
+ * The disk port: an ordered map of bytes with atomic, synced batches and snapshots.
+ * Invariant: a batch is there whole or not at all, and there for good once its promise resolved. After the first failure of a
+ * handle nothing it says can be trusted, so every later call of it fails with `POISONED`.
+ */
+
+export type StoreOperation =
+  | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
+  | { readonly type: 'del'; readonly key: Uint8Array }
+
+/** Keys from `gte` up to but not including `lt`, at most `limit` of them, from the far end when `reverse`. */
+export interface RangeOptions {
+  readonly gte: Uint8Array
+  readonly lt: Uint8Array
+  readonly limit: number
+  readonly reverse?: boolean
+}
+
+export type StoreRow = [key: Uint8Array, value: Uint8Array]
+
+export interface StoreReader {
+  /** The value, or undefined. Synchronous: a cached read costs less than a promise. */
+  get(key: Uint8Array): Uint8Array | undefined
+  range(options: RangeOptions): Promise<StoreRow[]>
+}
+
+/** The store as it was at one moment. Must be closed; reading afterwards fails with `CLOSED`. */
+export interface StoreSnapshot extends StoreReader {
+  close(): void | Promise<void>
+}
+
+export interface OrderedStore extends StoreReader {
+  /** Shows every batch that resolved before the call, and perhaps one that is in flight. */
+  snapshot(): StoreSnapshot
+  /** Atomic; resolves after the disk confirmed it. Rejects with `POISONED` once the handle failed, `CLOSED` after close. */
+  batch(operations: readonly StoreOperation[]): Promise<void>
+  /** Idempotent. */
+  close(): Promise<void>
+}

@@ -1,0 +1,105 @@
+/**
+ * Live sets by tag in three layers: staged, in flight, stored (REPLICATION rules 9–11).
+ * Invariant: the committed view of a tag never shows what is not synced, even while a batch is on its way to the disk.
+ */
+import { bytesKey, limits } from '../../runtime/index.ts'
+import type { CryptoProvider } from '../../runtime/index.ts'
+import { parseStored, parseTagRow, tagKey } from './row.ts'
+import type { Held, TagRow } from './row.ts'
+import type { StoreReader } from './store.ts'
+
+const NOTHING: TagRow = { arrival: 0, live: [] }
+
+/** A tag that the batch being staged changes. */
+export interface TagEdit {
+  readonly tag: Uint8Array
+  /** What was there before the batch; arrival 0 when there was nothing. */
+  readonly base: TagRow
+  live: readonly Held[]
+  /** Given when the batch is built. */
+  arrival: number
+  /** Whether anything but own writes changed it. */
+  foreign: boolean
+}
+
+export class TagTable {
+  readonly #store: StoreReader
+  readonly #crypto: CryptoProvider
+  #staged = new Map<string, TagEdit>()
+  #inFlight: ReadonlyMap<string, TagEdit> = new Map()
+  /** Rows as they are stored. Writers look a tag up, then write it: the second look is free. */
+  #recent = new Map<string, TagRow>()
+
+  constructor(store: StoreReader, crypto: CryptoProvider) {
+    this.#store = store
+    this.#crypto = crypto
+  }
+
+  /** Staged, else in flight, else stored. */
+  newest(tag: Uint8Array): readonly Held[] {
+    const key = bytesKey(tag)
+    return (this.#staged.get(key) ?? this.#inFlight.get(key) ?? this.#stored(tag, key)).live
+  }
+
+  /** What is synced. */
+  committed(tag: Uint8Array): TagRow {
+    const key = bytesKey(tag)
+    return this.#inFlight.get(key)?.base ?? this.#staged.get(key)?.base ?? this.#stored(tag, key)
+  }
+
+  isStaged(tag: Uint8Array): boolean {
+    const key = bytesKey(tag)
+    return this.#staged.has(key) || this.#inFlight.has(key)
+  }
+
+  stage(tag: Uint8Array, live: readonly Held[], foreign: boolean): void {
+    const key = bytesKey(tag)
+    const edit = this.#staged.get(key)
+    if (edit === undefined) {
+      const base = this.#inFlight.get(key) ?? this.#stored(tag, key)
+      this.#staged.set(key, { tag, base, live, arrival: 0, foreign })
+    } else {
+      edit.live = live
+      edit.foreign ||= foreign
+    }
+  }
+
+  /** Moves what is staged into flight. */
+  launch(): ReadonlyMap<string, TagEdit> {
+    const edits = this.#staged
+    this.#inFlight = edits
+    this.#staged = new Map()
+    return edits
+  }
+
+  /** What is in flight was synced. */
+  land(): void {
+    for (const [key, edit] of this.#inFlight) this.#remember(key, { arrival: edit.arrival, live: edit.live })
+    this.#inFlight = new Map()
+  }
+
+  #stored(tag: Uint8Array, key: string): TagRow {
+    const recent = this.#recent.get(key)
+    if (recent !== undefined) return recent
+    const bytes = this.#store.get(tagKey(tag))
+    const row =
+      bytes === undefined ? NOTHING : parseStored('a tag row', () => parseTagRow(bytes, tag, this.#crypto))
+    this.#remember(key, row)
+    return row
+  }
+
+  #remember(key: string, row: TagRow): void {
+    let bytes = 0
+    for (const { envelope } of row.live) bytes += envelope.bytes.length
+    if (bytes > limits.tagRowsCachedBytesMax / limits.tagRowsCachedMax) {
+      this.#recent.delete(key)
+      return
+    }
+    this.#recent.set(key, row)
+    if (this.#recent.size <= limits.tagRowsCachedMax) return
+    for (const oldest of this.#recent.keys()) {
+      this.#recent.delete(oldest)
+      return
+    }
+  }
+}
