@@ -1,0 +1,184 @@
+/**
+ * The cell of a database: opens the store, hands requests to the session, and dies with the store so that its supervisor opens a
+ * fresh one. Invariant: at most one session is open, and a poisoned one is never used again.
+ */
+import { BlazeError, limits, machine } from '../../runtime/index.ts'
+import type { Behaviour, MachineContext, Ref } from '../../runtime/index.ts'
+import { DatabaseCore } from './core.ts'
+import type { DatabaseOptions, DatabaseWorld } from './core.ts'
+import { databaseMachine } from './machine.ts'
+import type { DatabaseEvent } from './machine.ts'
+import type { DatabaseMessage, DatabaseRequest, Reply } from './message.ts'
+import { openSession } from './opening.ts'
+
+type Context = MachineContext<DatabaseMessage, DatabaseEvent>
+
+export interface SpawnedDatabase {
+  readonly core: DatabaseCore
+  readonly ref: Ref<DatabaseMessage>
+  /** Settles with the first opening. */
+  readonly opened: Promise<void>
+}
+
+export function spawnDatabase(world: DatabaseWorld, options: DatabaseOptions): SpawnedDatabase {
+  const core = new DatabaseCore(world, options)
+  const keeper = new DatabaseKeeper(core)
+  const opened = new Promise<void>((resolve, reject) => keeper.onFirstOpening({ resolve, reject }))
+  const behaviour = keeper.behaviour()
+  // A directory has one holder, but two directories may hold databases of one name.
+  for (let n = 1; ; n += 1) {
+    const name = `database ${options.name.replaceAll('/', '_').slice(0, 100)}${n === 1 ? '' : ` ${n}`}`
+    try {
+      const ref = world.system.spawn({ name, behaviour, mailboxMax: limits.databaseMailMax })
+      return { core, ref, opened }
+    } catch (error) {
+      if (!(error instanceof BlazeError && error.code === 'NAME_TAKEN')) throw error
+    }
+  }
+}
+
+class DatabaseKeeper {
+  readonly #core: DatabaseCore
+  #first: Reply<void> | undefined
+  /** Requests that came while the store was being opened. */
+  #stash: DatabaseRequest[] = []
+  #opening: Promise<unknown> = Promise.resolve()
+  #closeReply: Reply<void> | undefined
+
+  constructor(core: DatabaseCore) {
+    this.#core = core
+  }
+
+  onFirstOpening(first: Reply<void>): void {
+    this.#first = first
+  }
+
+  behaviour(): Behaviour<DatabaseMessage> {
+    return machine<DatabaseMessage, DatabaseEvent>({
+      kind: 'database',
+      definition: databaseMachine,
+      actions: { open: (ctx) => this.#open(ctx), close: (ctx) => this.#close(ctx) },
+      receive: (message) => this.#receive(message),
+      inspect: () => this.#inspect(),
+    })
+  }
+
+  #receive(message: DatabaseMessage): DatabaseEvent | undefined {
+    const { session, state } = this.#core
+    switch (message.type) {
+      case 'database.close':
+        this.#closeReply = message.reply
+        return { type: 'database.closing' }
+      case 'database.keys':
+        session?.view.keysChanged()
+        return undefined
+      default:
+        if (session !== undefined) session.handle(message)
+        else if (state === 'opening') this.#keep(message)
+        else message.reply.reject(this.#unavailable())
+        return undefined
+    }
+  }
+
+  #keep(request: DatabaseRequest): void {
+    if (this.#stash.length < limits.databaseMailMax) this.#stash.push(request)
+    else request.reply.reject(new BlazeError('OVERLOADED', 'too many calls wait for the database to open'))
+  }
+
+  #open(ctx: Context): void {
+    const core = this.#core
+    core.state = 'opening'
+    ctx.run(
+      async () => {
+        const opening = openSession(core, (event, details) => ctx.emit(event, details))
+        this.#opening = opening
+        const session = await opening
+        ctx.own({
+          close: async () => {
+            if (core.session === session) core.session = undefined
+            await session.close(core.error)
+          },
+        })
+        return session
+      },
+      (result) => {
+        if (this.#closeReply !== undefined) return undefined
+        if (!result.ok) {
+          this.#failed(ctx, result.error)
+          return undefined
+        }
+        const session = result.value
+        session.space.replica.onPoisoned((error) => {
+          core.error = error
+          core.state = 'opening'
+          ctx.crash(error)
+        })
+        core.error = undefined
+        core.state = 'ready'
+        core.session = session
+        ctx.send({ type: 'database.opened' })
+        this.#first?.resolve(undefined)
+        this.#first = undefined
+        this.#flush((request) => session.handle(request))
+        return undefined
+      },
+    )
+  }
+
+  #failed(ctx: Context, cause: unknown): void {
+    const core = this.#core
+    const damaged = cause instanceof BlazeError && !retried.has(cause.code)
+    core.error =
+      cause instanceof BlazeError ? cause : new BlazeError('POISONED', 'the store cannot be opened', { cause })
+    core.state = damaged ? 'damaged' : 'failed'
+    ctx.send({ type: damaged ? 'database.damaged' : 'database.failed' })
+    this.#first?.reject(cause)
+    this.#first = undefined
+    this.#flush((request) => request.reply.reject(this.#unavailable()))
+  }
+
+  #close(ctx: Context): void {
+    const core = this.#core
+    core.state = 'closing'
+    this.#flush((request) => request.reply.reject(this.#unavailable()))
+    ctx.run(
+      async () => {
+        await this.#opening.catch(() => undefined)
+        const { session } = core
+        core.session = undefined
+        await session?.close()
+      },
+      (result) => {
+        if (result.ok) this.#closeReply?.resolve(undefined)
+        else this.#closeReply?.reject(result.error)
+        return undefined
+      },
+    )
+  }
+
+  #flush(handle: (request: DatabaseRequest) => void): void {
+    const stash = this.#stash
+    this.#stash = []
+    for (const request of stash) handle(request)
+  }
+
+  #unavailable(): BlazeError {
+    const { error } = this.#core
+    if (this.#core.state === 'closing' || error === undefined) {
+      return new BlazeError('CLOSED', 'the database was closed')
+    }
+    return error
+  }
+
+  #inspect(): object {
+    const { session } = this.#core
+    return {
+      records: session?.view.index.records ?? 0,
+      cacheBytes: session?.view.cacheBytes ?? 0,
+      lastArrival: session?.space.replica.lastArrival ?? 0,
+    }
+  }
+}
+
+/** Faults of a disk may pass; what is wrong with the data does not. */
+const retried: ReadonlySet<string> = new Set(['POISONED', 'DISK_FULL', 'ALREADY_OPEN', 'CLOSED'])

@@ -1,0 +1,66 @@
+/**
+ * The hybrid logical clock that stamps writes (Kulkarni et al., 2014).
+ * Invariant: stamps of one clock only grow, exceed every stamp it observed, and never lead the wall clock by more than the limit.
+ */
+import { BlazeError, limits } from '../../runtime/index.ts'
+import type { Env } from '../../runtime/index.ts'
+import type { Stamp } from './record.ts'
+
+const COUNTER_MAX = 0xffff
+
+export class HybridClock {
+  readonly #env: Env
+  readonly #writer: Uint8Array
+  #ms = 0
+  #counter = 0
+  #offsetMs = 0
+
+  /** `writer` is the replica id that the stamps carry. */
+  constructor(env: Env, writer: Uint8Array) {
+    this.#env = env
+    this.#writer = writer
+  }
+
+  /** What a peer's clock says: its time minus ours, ms. */
+  measured(offsetMs: number): void {
+    this.#offsetMs = offsetMs
+  }
+
+  /** A stamp for one write. `CLOCK_SKEW` while the wall clock is too far from a peer's, or behind what this clock has seen. */
+  tick(): Stamp {
+    const now = this.#env.now()
+    if (Math.abs(this.#offsetMs) > limits.clockAheadMsMax) {
+      throw new BlazeError('CLOCK_SKEW', 'the wall clock differs from that of the supervisor by more than the limit', {
+        details: { offsetMs: this.#offsetMs, offsetMsMax: limits.clockAheadMsMax },
+      })
+    }
+    if (this.#ms - now > limits.clockAheadMsMax) {
+      throw new BlazeError('CLOCK_SKEW', 'the wall clock is behind earlier writes by more than the limit', {
+        details: { behindMs: this.#ms - now, behindMsMax: limits.clockAheadMsMax },
+      })
+    }
+    if (now > this.#ms) {
+      this.#ms = Math.floor(now)
+      this.#counter = 0
+    } else if (this.#counter < COUNTER_MAX) {
+      this.#counter += 1
+    } else {
+      this.#ms += 1
+      this.#counter = 0
+    }
+    return { ms: this.#ms, counter: this.#counter, writer: this.#writer }
+  }
+
+  /** Later stamps will exceed this one; one that is too far ahead is ignored, as its envelope is held. */
+  observe(stamp: Stamp): void {
+    if (stamp.ms < this.#ms || (stamp.ms === this.#ms && stamp.counter <= this.#counter)) return
+    if (this.aheadMs(stamp) > 0) return
+    this.#ms = stamp.ms
+    this.#counter = stamp.counter
+  }
+
+  /** Milliseconds until the stamp may be shown; 0 when it may be now. */
+  aheadMs(stamp: Stamp): number {
+    return Math.max(0, stamp.ms - this.#env.now() - limits.clockAheadMsMax)
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Records as applications see them, `{ id, ...fields }`, from and to field values.
+ * Invariant: what goes in is checked and copied, what comes out is the caller's own copy; `id` is never a field.
+ */
+import { cloneValue, copyValue, isPlainObject, setOwn } from '../../runtime/index.ts'
+import type { Value } from '../../runtime/index.ts'
+import { fieldNameProblem, idProblem } from './name.ts'
+import type { FieldValues } from './record-change.ts'
+import type { RecordState } from './record.ts'
+
+/** A record as it is read. */
+export interface Doc {
+  id: string
+  [field: string]: Value
+}
+
+/** A record as it is written. A field that is undefined is absent, or removed by `update`. */
+export interface DocInput {
+  readonly id?: string
+  readonly [field: string]: Value | undefined
+}
+
+export interface ParsedDoc {
+  readonly id: string | undefined
+  readonly values: FieldValues
+}
+
+/** `TypeError` for something that is no plain object or has a bad id, `BAD_VALUE` for a value that cannot be stored. */
+export function parseDoc(input: unknown): ParsedDoc {
+  if (!isPlainObject(input)) throw new TypeError('doc: expected a plain object')
+  const values = new Map<string, Value | undefined>()
+  for (const name of Object.keys(input)) {
+    if (name === 'id') continue
+    const problem = fieldNameProblem(name)
+    if (problem !== undefined) throw new TypeError(`field ${name.slice(0, 100)}: ${problem}`)
+    const value = input[name]
+    values.set(name, value === undefined ? undefined : copyValue(value, `field ${name}`))
+  }
+  const id = Object.hasOwn(input, 'id') ? input['id'] : undefined
+  return { id: id === undefined ? undefined : checkId(id), values }
+}
+
+/** `TypeError` unless it can be an id. */
+export function checkId(id: unknown): string {
+  if (typeof id !== 'string') throw new TypeError(`id: expected text, got ${typeof id}`)
+  const problem = idProblem(id)
+  if (problem !== undefined) throw new TypeError(`id: ${problem}`)
+  return id
+}
+
+/** A deep copy. */
+export function docOf(state: RecordState): Doc {
+  const doc: Doc = { id: state.id }
+  for (const [name, { value }] of state.fields) if (value !== undefined) setOwn(doc, name, cloneValue(value))
+  return doc
+}

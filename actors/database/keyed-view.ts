@@ -1,0 +1,215 @@
+/**
+ * What a replica holds, as records: the (collection, id) index, the cache of decoded records, and what is held back.
+ * Invariant: everything it shows was synced; it changes only when a batch committed or a hold ended, and then says what changed.
+ */
+import { assert, bytesKey, equalBytes, limits, toHex } from '../../runtime/index.ts'
+import type { Env, Timer } from '../../runtime/index.ts'
+import type { Envelope, Replica, TagChange } from '../replica/index.ts'
+import { CollectionIndex } from './collection-index.ts'
+import { RecordCache } from './record-cache.ts'
+import { NOTHING } from './record-reader.ts'
+import type { Assembled, Hold, HoldReason, RecordReader } from './record-reader.ts'
+import type { RecordState } from './record.ts'
+
+/** A record whose shown state may have changed; `state` is undefined when nothing of it is shown any more. */
+export interface RecordChange {
+  readonly collection: string
+  readonly id: string
+  readonly state: RecordState | undefined
+}
+
+export type HeldCounts = Readonly<Record<HoldReason, number>>
+
+export interface KeyedViewOptions {
+  readonly env: Env
+  readonly reader: RecordReader
+  /** Something was held back; `writer` is the replica id in hexadecimal. */
+  onHeld(reason: HoldReason, writer: string): void
+  onChanged(changes: readonly RecordChange[]): void
+}
+
+/** A cached record costs about this much more than the bytes of its envelopes. */
+const CACHE_OVERHEAD_BYTES = 500
+const CACHE_BYTES_PER_BYTE = 4
+
+export class KeyedView {
+  readonly index: CollectionIndex = new CollectionIndex()
+  readonly #env: Env
+  readonly #reader: RecordReader
+  readonly #onHeld: KeyedViewOptions['onHeld']
+  readonly #onChanged: KeyedViewOptions['onChanged']
+  readonly #cache = new RecordCache(limits.recordCacheBytesMax)
+  /** By tag. */
+  readonly #holds = new Map<string, readonly Hold[]>()
+  /** Own writes that are staged, by tag: what was sealed under which number. */
+  readonly #staged = new Map<string, { sealNumber: number; state: RecordState }>()
+  #replica: Replica | undefined
+  #timer: { timer: Timer; at: number } | undefined
+  #closed = false
+
+  constructor(options: KeyedViewOptions) {
+    this.#env = options.env
+    this.#reader = options.reader
+    this.#onHeld = options.onHeld
+    this.#onChanged = options.onChanged
+  }
+
+  /** For the pass over the store at opening. */
+  visit(tag: Uint8Array, live: readonly Envelope[]): void {
+    this.#take(bytesKey(tag), this.#reader.assemble(live), live)
+  }
+
+  /** From now on the view follows the replica. */
+  attach(replica: Replica): void {
+    this.#replica = replica
+    replica.onCommitted((changes) => this.#committed(changes))
+  }
+
+  /** What is shown of a record; undefined also when it is unknown. Deleted records are returned as such. */
+  read(collection: string, id: string): RecordState | undefined {
+    const tag = this.index.tag(collection, id)
+    return tag === undefined ? undefined : this.#shown(tag).state
+  }
+
+  /** What a write to the tag has to merge: staged writes included. */
+  readForWrite(tag: Uint8Array, collection: string, id: string): Assembled {
+    const key = bytesKey(tag)
+    const replica = this.#attached()
+    if (replica.hasStaged(tag)) {
+      const live = replica.live(tag)
+      const staged = this.#staged.get(key)
+      const own = staged === undefined ? undefined : live.find((envelope) => isOwn(envelope, staged.sealNumber, replica))
+      return this.#reader.assemble(
+        live,
+        staged === undefined || own === undefined ? undefined : { envelope: own, state: staged.state },
+      )
+    }
+    if (this.index.tag(collection, id) === undefined && !this.#holds.has(key)) return NOTHING
+    return this.#shown(key)
+  }
+
+  /** What is being sealed under that number of this boot, to save opening it again. */
+  noteStaged(tag: Uint8Array, sealNumber: number, state: RecordState): void {
+    this.#staged.set(bytesKey(tag), { sealNumber, state })
+  }
+
+  /** Looks again at what waits for a key. */
+  keysChanged(): void {
+    this.#reconsider((hold) => hold.reason === 'key')
+  }
+
+  held(): HeldCounts {
+    const counts = { clock: 0, key: 0, life: 0, bad: 0 }
+    for (const holds of this.#holds.values()) for (const { reason } of holds) counts[reason] += 1
+    return counts
+  }
+
+  get cacheBytes(): number {
+    return this.#cache.bytes
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#timer?.timer.cancel()
+  }
+
+  #shown(key: string): Assembled {
+    const cached = this.#cache.get(key)
+    if (cached !== undefined) return cached
+    const live = this.#attached().committed(tagOf(key))
+    const record = this.#reader.assemble(live)
+    this.#keep(key, record, live)
+    return record
+  }
+
+  #committed(changes: readonly TagChange[]): void {
+    const replica = this.#attached()
+    const changed: RecordChange[] = []
+    for (const { tag, live } of changes) {
+      const key = bytesKey(tag)
+      const staged = this.#staged.get(key)
+      const own = staged === undefined ? undefined : live.find((envelope) => isOwn(envelope, staged.sealNumber, replica))
+      const known =
+        staged === undefined || own === undefined ? undefined : { envelope: own, state: staged.state }
+      // The newest staged write of the tag is the last that will be looked for.
+      if (own !== undefined || !replica.hasStaged(tag)) this.#staged.delete(key)
+      const change = this.#take(key, this.#reader.assemble(live, known), live)
+      if (change !== undefined) changed.push(change)
+    }
+    if (changed.length > 0) this.#onChanged(changed)
+  }
+
+  /** Takes over what a tag has become. */
+  #take(key: string, record: Assembled, live: readonly Envelope[]): RecordChange | undefined {
+    this.#keep(key, record, live)
+    this.#hold(key, record.holds)
+    const { state } = record
+    if (state !== undefined) {
+      this.index.set(key, state)
+      return { collection: state.collection, id: state.id, state }
+    }
+    const gone = record.holds.length > 0 && this.#replica !== undefined ? this.index.unset(key) : undefined
+    return gone === undefined ? undefined : { collection: gone.collection, id: gone.id, state: undefined }
+  }
+
+  #keep(key: string, record: Assembled, live: readonly Envelope[]): void {
+    let bytes = CACHE_OVERHEAD_BYTES
+    for (const envelope of live) bytes += envelope.bytes.length * CACHE_BYTES_PER_BYTE
+    this.#cache.set(key, record, bytes)
+  }
+
+  #hold(key: string, holds: readonly Hold[]): void {
+    const before = this.#holds.get(key)
+    if (holds.length === 0) {
+      if (before !== undefined) this.#holds.delete(key)
+      return
+    }
+    this.#holds.set(key, holds)
+    for (const { reason, envelope, waitMs } of holds) {
+      if (before?.some((hold) => hold.envelope.seq === envelope.seq) !== true) {
+        this.#onHeld(reason, toHex(envelope.replicaId))
+      }
+      if (reason === 'clock') this.#wakeIn(waitMs)
+    }
+  }
+
+  /** One timer for the next hold that ends by time. */
+  #wakeIn(waitMs: number): void {
+    const at = this.#env.monotonic() + waitMs
+    if (this.#closed || (this.#timer !== undefined && this.#timer.at <= at)) return
+    this.#timer?.timer.cancel()
+    const timer = this.#env.after(waitMs, () => {
+      this.#timer = undefined
+      this.#reconsider((hold) => hold.reason === 'clock')
+    })
+    this.#timer = { timer, at }
+  }
+
+  #reconsider(concerns: (hold: Hold) => boolean): void {
+    const replica = this.#replica
+    if (replica === undefined || this.#closed) return
+    const changed: RecordChange[] = []
+    for (const [key, holds] of [...this.#holds]) {
+      if (!holds.some(concerns)) continue
+      const live = replica.committed(tagOf(key))
+      const change = this.#take(key, this.#reader.assemble(live), live)
+      if (change !== undefined) changed.push(change)
+    }
+    if (changed.length > 0) this.#onChanged(changed)
+  }
+
+  #attached(): Replica {
+    assert(this.#replica !== undefined, 'the view is attached to its replica before it is read')
+    return this.#replica
+  }
+}
+
+function isOwn(envelope: Envelope, sealNumber: number, replica: Replica): boolean {
+  return envelope.sealNumber === sealNumber && equalBytes(envelope.bootId, replica.incarnation)
+}
+
+function tagOf(key: string): Uint8Array {
+  const tag = new Uint8Array(key.length)
+  for (let at = 0; at < key.length; at += 1) tag[at] = key.charCodeAt(at)
+  return tag
+}

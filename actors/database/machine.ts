@@ -1,0 +1,34 @@
+/** States of a database cell. Declarative; the cell tells it what happened. */
+import { setup } from 'xstate'
+import type { AnyStateMachine } from 'xstate'
+import { limits } from '../../runtime/index.ts'
+
+export type DatabaseEvent =
+  | { readonly type: 'database.opened' }
+  | { readonly type: 'database.failed' }
+  | { readonly type: 'database.damaged' }
+  | { readonly type: 'database.closing' }
+
+/** `failed`: the store could not be opened again and is tried later. `damaged`: trying again cannot help. */
+export const databaseMachine: AnyStateMachine = setup({
+  types: { events: {} as DatabaseEvent },
+  actions: {
+    open: () => {},
+    close: () => {},
+  },
+  delays: { reopen: limits.reopenDelayMs },
+}).createMachine({
+  id: 'database',
+  initial: 'opening',
+  on: { 'database.closing': '.closing' },
+  states: {
+    opening: {
+      entry: 'open',
+      on: { 'database.opened': 'ready', 'database.failed': 'failed', 'database.damaged': 'damaged' },
+    },
+    ready: {},
+    failed: { after: { reopen: 'opening' } },
+    damaged: {},
+    closing: { entry: 'close', on: { 'database.closing': {} } },
+  },
+})

@@ -1,0 +1,93 @@
+/** What a database cell is told. Each message carries its reply, which is called exactly once. */
+import type { LiveQuery, LiveSink } from './live-query.ts'
+import type { Doc } from './document.ts'
+import type { Query } from './query.ts'
+import type { RecordName } from './record-change.ts'
+import type { ImportedRecord, RecordInput } from './record-writer.ts'
+import type { HeldCounts } from './keyed-view.ts'
+
+export interface Reply<R> {
+  resolve(value: R): void
+  reject(error: unknown): void
+}
+
+export type WriteStep = 'insert' | 'put' | 'update' | 'restore'
+
+export type DatabaseRequest =
+  | {
+      readonly type: 'record.write'
+      readonly step: WriteStep
+      readonly collection: string
+      /** At most `limits.bulkChunkRecords`; staged all or none. */
+      readonly inputs: readonly RecordInput[]
+      readonly reply: Reply<void>
+    }
+  | {
+      readonly type: 'record.delete'
+      readonly collection: string
+      readonly id: string
+      readonly reply: Reply<boolean>
+    }
+  | {
+      readonly type: 'record.get'
+      readonly collection: string
+      readonly id: string
+      readonly reply: Reply<Doc | undefined>
+    }
+  | { readonly type: 'query.all'; readonly query: Query; readonly reply: Reply<Doc[]> }
+  | { readonly type: 'query.count'; readonly query: Query; readonly reply: Reply<number> }
+  | {
+      readonly type: 'query.live'
+      readonly query: Query
+      readonly sink: LiveSink
+      readonly reply: Reply<OpenLiveQuery>
+    }
+  /** Joins records of another database; answers how many changed. */
+  | {
+      readonly type: 'mirror.import'
+      readonly records: readonly ImportedRecord[]
+      readonly reply: Reply<number>
+    }
+  /** Names of all records of the collections (default: all), deleted ones included. */
+  | {
+      readonly type: 'mirror.list'
+      readonly collections: readonly string[] | undefined
+      readonly reply: Reply<RecordName[]>
+    }
+  /** Synced states of records; unknown ones are left out. */
+  | {
+      readonly type: 'mirror.read'
+      readonly names: readonly RecordName[]
+      readonly reply: Reply<ImportedRecord[]>
+    }
+  /** Is a living record of this collection at home here? */
+  | { readonly type: 'mirror.local'; readonly collection: string; readonly reply: Reply<boolean> }
+
+export type DatabaseMessage =
+  | DatabaseRequest
+  /** Ends all calls, syncs, closes the store. Answered when the directory is free. */
+  | { readonly type: 'database.close'; readonly reply: Reply<void> }
+  /** An epoch key was added to the keyring. */
+  | { readonly type: 'database.keys' }
+
+export interface OpenLiveQuery extends Pick<LiveQuery, 'take'> {
+  close(): void
+}
+
+/** Plain data about a database. */
+export interface DatabaseStatus {
+  readonly name: string
+  readonly at: string
+  /** Of the cell: opening, ready, failed, damaged, closing. */
+  readonly state: string
+  /** Why it is not ready. */
+  readonly error: string | undefined
+  readonly spaceId: string
+  readonly replicaId: string
+  readonly records: number
+  readonly deletedRecords: number
+  readonly held: HeldCounts
+  readonly cacheBytes: number
+  readonly lastArrival: number
+  readonly mirrors: readonly string[]
+}

@@ -1,0 +1,121 @@
+/**
+ * Turns the live envelopes of a tag into what may be shown: opens, checks, holds, joins (REPLICATION rules 3, 4 and 15).
+ * Invariant: an envelope that is held or bad is neither shown nor named by the context of a later write, so nothing kills it unseen.
+ */
+import { bytesKey, BlazeError, equalBytes, limits } from '../../runtime/index.ts'
+import type { CryptoProvider } from '../../runtime/index.ts'
+import { contextOf } from '../replica/index.ts'
+import type { ContextEntry, Envelope } from '../replica/index.ts'
+import type { HybridClock } from './clock.ts'
+import type { Keyring } from './keyring.ts'
+import { decodeBody } from './record-body.ts'
+import { joinRecords } from './record.ts'
+import type { RecordState, Stamp } from './record.ts'
+
+/** Why an envelope is not shown: its time or its key has not come, its life is absurd, or it is wrong for good. */
+export type HoldReason = 'clock' | 'key' | 'life' | 'bad'
+
+export interface Hold {
+  readonly reason: HoldReason
+  readonly envelope: Envelope
+  /** For `clock`: milliseconds until it may be shown. */
+  readonly waitMs: number
+}
+
+export interface Assembled {
+  /** The join of everything that may be shown; undefined when that is nothing. */
+  readonly state: RecordState | undefined
+  /** What a write that merges `state` names. */
+  readonly context: readonly ContextEntry[]
+  readonly holds: readonly Hold[]
+}
+
+export const NOTHING: Assembled = { state: undefined, context: [], holds: [] }
+
+export interface RecordReaderOptions {
+  readonly crypto: CryptoProvider
+  readonly keyring: Keyring
+  readonly clock: HybridClock
+}
+
+export class RecordReader {
+  readonly #crypto: CryptoProvider
+  readonly #keyring: Keyring
+  readonly #clock: HybridClock
+
+  constructor(options: RecordReaderOptions) {
+    this.#crypto = options.crypto
+    this.#keyring = options.keyring
+    this.#clock = options.clock
+  }
+
+  /** `known` saves opening an envelope of our own: the state that was sealed into it. */
+  assemble(live: readonly Envelope[], known?: { envelope: Envelope; state: RecordState }): Assembled {
+    let state: RecordState | undefined
+    const shown: Envelope[] = []
+    const holds: Hold[] = []
+    for (const envelope of live) {
+      const read = known?.envelope === envelope ? known.state : this.#read(envelope)
+      if ('reason' in read) {
+        holds.push(read)
+        continue
+      }
+      shown.push(envelope)
+      state = state === undefined ? read : joinRecords(state, read, this.#crypto)
+    }
+    return { state, context: contextFor(shown, holds), holds }
+  }
+
+  #read(envelope: Envelope): RecordState | Hold {
+    if (envelope.life > limits.livesMax) return { reason: 'life', envelope, waitMs: 0 }
+    const opened = this.#keyring.open(envelope)
+    if (opened.kind !== 'open') return { reason: opened.kind, envelope, waitMs: 0 }
+    const state = tryDecode(opened.plain, envelope)
+    if (state === undefined || !equalBytes(this.#keyring.tag(state.collection, state.id), envelope.tag)) {
+      return { reason: 'bad', envelope, waitMs: 0 }
+    }
+    const waitMs = this.#observe(state)
+    return waitMs > 0 ? { reason: 'clock', envelope, waitMs } : state
+  }
+
+  /** Lets the clock see all stamps, or returns how long the latest one is still ahead. */
+  #observe(state: RecordState): number {
+    let waitMs = 0
+    let last: Stamp | undefined
+    const see = (stamp: Stamp): void => {
+      if (stamp === last) return
+      last = stamp
+      waitMs = Math.max(waitMs, this.#clock.aheadMs(stamp))
+      this.#clock.observe(stamp)
+    }
+    if (state.deleted !== undefined) see(state.deleted)
+    for (const field of state.fields.values()) see(field.stamp)
+    return waitMs
+  }
+}
+
+function tryDecode(plain: Uint8Array, envelope: Envelope): RecordState | undefined {
+  try {
+    return decodeBody(plain, envelope)
+  } catch (error) {
+    if (error instanceof BlazeError && error.code === 'BAD_VALUE') return undefined
+    throw error
+  }
+}
+
+/** The context of a write that merges `shown`, cut so that it kills nothing of `holds`. */
+function contextFor(shown: readonly Envelope[], holds: readonly Hold[]): ContextEntry[] {
+  const context = contextOf(shown)
+  if (holds.length === 0) return context
+  const firstHeld = new Map<string, number>()
+  for (const { envelope } of holds) {
+    const key = bytesKey(envelope.replicaId)
+    firstHeld.set(key, Math.min(firstHeld.get(key) ?? Infinity, envelope.seq))
+  }
+  return context
+    .map((entry) => ({
+      replicaId: entry.replicaId,
+      seq: Math.min(entry.seq, (firstHeld.get(bytesKey(entry.replicaId)) ?? Infinity) - 1),
+    }))
+    .filter((entry) => entry.seq > 0)
+}

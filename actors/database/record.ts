@@ -1,0 +1,103 @@
+/**
+ * A record as field states, and the join of two versions of it (REPLICATION rule 4).
+ * Invariant: `joinRecords` is commutative, associative and idempotent, so the order in which envelopes arrive never shows.
+ */
+import { assert, compareBytes, encodeCbor } from '../../runtime/index.ts'
+import type { CryptoProvider, Value } from '../../runtime/index.ts'
+
+/** A reading of a hybrid logical clock, and the replica that took it. */
+export interface Stamp {
+  /** Since 1970, u48. */
+  readonly ms: number
+  /** u16. */
+  readonly counter: number
+  /** Replica id, 8 bytes. */
+  readonly writer: Uint8Array
+}
+
+/** A value, or undefined for a field that was removed, and when. */
+export interface FieldState {
+  readonly value: Value | undefined
+  readonly stamp: Stamp
+}
+
+export interface RecordState {
+  readonly collection: string
+  readonly id: string
+  /** Space in which the record was inserted; null is this one. */
+  readonly home: Uint8Array | null
+  /** Counts inserts of this id, from 1. */
+  readonly life: number
+  /** When this life ended; a deleted record has no fields. */
+  readonly deleted: Stamp | undefined
+  readonly fields: ReadonlyMap<string, FieldState>
+}
+
+/** Order of time, then counter, then writer. */
+export function compareStamps(a: Stamp, b: Stamp): number {
+  if (a === b) return 0
+  return a.ms - b.ms || a.counter - b.counter || compareBytes(a.writer, b.writer)
+}
+
+/** The newest stamp of a record; every record has one. */
+export function newestStamp(state: RecordState): Stamp | undefined {
+  let newest = state.deleted
+  for (const { stamp } of state.fields.values()) {
+    if (newest === undefined || compareStamps(stamp, newest) > 0) newest = stamp
+  }
+  return newest
+}
+
+/** The higher life wins whole; within a life a delete wins; else the later write of each field. Both must be of one id. */
+export function joinRecords(a: RecordState, b: RecordState, crypto: CryptoProvider): RecordState {
+  assert(a.id === b.id && a.collection === b.collection, 'only versions of one record are joined')
+  if (a.life !== b.life) return a.life > b.life ? a : b
+  const home = joinHomes(a.home, b.home)
+  if (a.deleted !== undefined || b.deleted !== undefined) {
+    return { ...a, home, deleted: laterStamp(a.deleted, b.deleted), fields: new Map() }
+  }
+  const fields = new Map(a.fields)
+  for (const [name, field] of b.fields) {
+    const other = fields.get(name)
+    if (other === undefined || compareFields(field, other, crypto) > 0) fields.set(name, field)
+  }
+  return { ...a, home, fields }
+}
+
+/** Same life, same end, same stamps on the same fields: joining one into the other changes nothing. */
+export function equalRecords(a: RecordState, b: RecordState, crypto: CryptoProvider): boolean {
+  if (a.life !== b.life || a.fields.size !== b.fields.size) return false
+  if (compareBytes(a.home ?? NO_HOME, b.home ?? NO_HOME) !== 0) return false
+  if (a.deleted === undefined || b.deleted === undefined) {
+    if (a.deleted !== b.deleted) return false
+  } else if (compareStamps(a.deleted, b.deleted) !== 0) return false
+  for (const [name, field] of a.fields) {
+    const other = b.fields.get(name)
+    if (other === undefined || compareFields(field, other, crypto) !== 0) return false
+  }
+  return true
+}
+
+const NO_HOME: Uint8Array = new Uint8Array(0)
+
+function joinHomes(a: Uint8Array | null, b: Uint8Array | null): Uint8Array | null {
+  // A record has one home; should two copies disagree, every replica has to choose the same.
+  if (a === null || b === null) return a ?? b
+  return compareBytes(a, b) >= 0 ? a : b
+}
+
+function laterStamp(a: Stamp | undefined, b: Stamp | undefined): Stamp | undefined {
+  if (a === undefined || b === undefined) return a ?? b
+  return compareStamps(a, b) >= 0 ? a : b
+}
+
+function compareFields(a: FieldState, b: FieldState, crypto: CryptoProvider): number {
+  if (a === b) return 0
+  const order = compareStamps(a.stamp, b.stamp)
+  if (order !== 0) return order
+  return compareBytes(valueHash(a.value, crypto), valueHash(b.value, crypto))
+}
+
+function valueHash(value: Value | undefined, crypto: CryptoProvider): Uint8Array {
+  return crypto.sha256(encodeCbor(value, { undefinedAtDepth: 0 }))
+}

@@ -1,0 +1,69 @@
+/** Clients in a simulated world: one node, volumes that survive it, and no waiting for real time. */
+import { openIn } from '../../../actors/client/index.ts'
+import type { BlazeDBClient, World } from '../../../actors/client/index.ts'
+import type { SimulatedVolume } from '../../../actors/replica/index.ts'
+import { createSimulatedVolume } from '../../../actors/replica/index.ts'
+import { BlazeError, createSimulation, createSystem, nodeCrypto } from '../../../runtime/index.ts'
+import type { Simulation } from '../../../runtime/index.ts'
+import { createMemoryNetwork } from '../../../transports/index.ts'
+
+export const KEY: Uint8Array = new Uint8Array(32).fill(5)
+
+export interface ClientWorld {
+  readonly simulation: Simulation
+  readonly world: World
+  /** The disk behind a path. */
+  volume(at: string): SimulatedVolume
+  open(at?: string): Promise<BlazeDBClient>
+  /** Lets virtual time pass until `work` settles. */
+  settle<T>(work: Promise<T>): Promise<T>
+  /** The code of the `BlazeError` that `work` rejects with, `TypeError`, or `ok`. */
+  code(work: () => unknown): Promise<string>
+}
+
+export function createClientWorld(seed = 1): ClientWorld {
+  const simulation = createSimulation(seed)
+  const env = simulation.env('app')
+  const disk = simulation.env('disk')
+  const volumes = new Map<string, SimulatedVolume>()
+  const volume = (at: string): SimulatedVolume => {
+    const known = volumes.get(at) ?? createSimulatedVolume(disk)
+    volumes.set(at, known)
+    return known
+  }
+  const network = createMemoryNetwork(simulation.env('network'))
+  const world: World = {
+    system: createSystem({ env }),
+    env,
+    crypto: nodeCrypto,
+    transport: network.transport('app'),
+    volume,
+  }
+  const settle = async <T>(work: Promise<T>): Promise<T> => {
+    let done = false
+    const finish = (): void => {
+      done = true
+    }
+    work.then(finish, finish)
+    const settled = await simulation.run(() => done, { virtualMs: 600_000 })
+    if (!settled) throw new Error(`nothing settled, seed ${simulation.seed}`)
+    return work
+  }
+  return {
+    simulation,
+    world,
+    volume,
+    settle,
+    open: (at = '/db') => settle(openIn(world, { name: at.slice(1), at, key: KEY })),
+    async code(work) {
+      try {
+        await settle(Promise.resolve(work()))
+        return 'ok'
+      } catch (error) {
+        if (error instanceof BlazeError) return error.code
+        if (error instanceof TypeError) return 'TypeError'
+        throw error
+      }
+    },
+  }
+}
