@@ -1,0 +1,212 @@
+/**
+ * An open database, as an application sees it.
+ * Invariant: it holds its directory alone until `close` resolved; everything it acknowledged is on the disk.
+ */
+import { BlazeError, isPlainObject, limits } from '../../runtime/index.ts'
+import { openDatabase } from '../database/index.ts'
+import type { Database, DatabaseIdentity, DatabaseStatus, KdfProfile, Secret } from '../database/index.ts'
+import { Collection, notSupported } from './collection.ts'
+import { bounded } from './deadline.ts'
+import type { WaitOptions } from './deadline.ts'
+import { enableSync, startSync } from './enable-sync.ts'
+import type { EnableSyncOptions } from './enable-sync.ts'
+import { invite, redeemInvite } from './joining.ts'
+import type { InviteOptions } from './joining.ts'
+import { decodeRemote } from './remote-node.ts'
+import type { DatabaseSync } from './sync.ts'
+import { processWorld } from './world.ts'
+import type { World } from './world.ts'
+
+export interface OpenOptions extends WaitOptions {
+  /** What people call it; up to 128 characters. */
+  readonly name: string
+  /** A directory; made when it is not there. */
+  readonly at: string
+  /** Either this, or `key`. */
+  readonly password?: string
+  /** 32 secret bytes instead of a password. */
+  readonly key?: Uint8Array
+  /** Cost of the password's derivation in a new directory; `small` (N = 2^15) for machines with little memory. */
+  readonly kdf?: KdfProfile
+  /** Resume sync if it was enabled. Default true. */
+  readonly sync?: boolean
+  /** Attaching to another process is not in this version; false says that this is expected. */
+  readonly attach?: boolean
+}
+
+export interface JoinOptions extends Omit<OpenOptions, 'sync' | 'attach'> {
+  /** The URL that `invite` gave to a member. */
+  readonly invite: string
+}
+
+/** What is behind a client. */
+export interface ClientParts {
+  readonly world: World
+  readonly database: Database
+}
+
+const partsByClient = new WeakMap<BlazeDBClient, ClientParts>()
+
+/** For the other rooms of this house. `TypeError` for anything that is no client. */
+export function partsOf(client: BlazeDBClient): ClientParts {
+  const parts = partsByClient.get(client)
+  if (parts === undefined) throw new TypeError('expected a BlazeDBClient')
+  return parts
+}
+
+export class BlazeDBClient {
+  readonly name: string
+  readonly #world: World
+  readonly #database: Database
+  #sync: DatabaseSync | undefined
+
+  /** For `open` and `openIn`. */
+  constructor(world: World, database: Database, sync: DatabaseSync | undefined) {
+    this.name = database.name
+    this.#world = world
+    this.#database = database
+    partsByClient.set(this, { world, database })
+    this.#sync = sync
+  }
+
+  /**
+   * Opens the database in a directory, or makes a new one. Rejects with `WRONG_PASSWORD`, `ALREADY_OPEN` (`details.pid` is the
+   * holder), `HEADER_DAMAGED`, `DAMAGED`, `NOT_SUPPORTED` (`attach: true`), `TypeError`.
+   */
+  static open(options: OpenOptions): Promise<BlazeDBClient> {
+    return openIn(processWorld(), options)
+  }
+
+  /**
+   * Makes a new replica of a database that somebody was invited to, in an empty directory. Resolves when this device is in the team,
+   * before it has caught up. Rejects with `CODE_INVALID`, `CODE_USED`, `CODE_EXPIRED`, `SERVER_KEY_MISMATCH`, `UNREACHABLE`,
+   * `NAME_TAKEN` (directory not empty); after `TIMEOUT` the directory is valid, and `open` goes on.
+   */
+  static join(options: JoinOptions): Promise<BlazeDBClient> {
+    return joinIn(processWorld(), options)
+  }
+
+  /** The handle on sync, once it is enabled; undefined before, and with `sync: false`. */
+  get sync(): DatabaseSync | undefined {
+    return this.#sync
+  }
+
+  /**
+   * Syncs this database through a supervisor from now on, also after the next `open`. Resolves when the supervisor confirmed the
+   * name. Rejects with `DATABASE_EXISTS`, `CODE_INVALID`, `CODE_USED`, `CODE_EXPIRED`, `SERVER_KEY_MISMATCH`, `UNREACHABLE`, `TIMEOUT`.
+   */
+  async enableSync(options: EnableSyncOptions): Promise<DatabaseSync> {
+    this.#sync = await enableSync(this.#world, this.#database, this.#sync, options)
+    return this.#sync
+  }
+
+  /** URL of an invite for one device; see `join`. Rejects with `NOT_SYNCED`, `OFFLINE`, `FORBIDDEN`, `TIMEOUT`. */
+  invite(options: InviteOptions): Promise<string> {
+    return invite(this.#world, this.#database, this.#sync, options)
+  }
+
+  /** `TypeError` for a bad name: 1 to 128 bytes of UTF-8, not starting with `~`. */
+  collection(name: string): Collection {
+    return new Collection(this.#database, name)
+  }
+
+  status(): DatabaseStatus {
+    return this.#database.status()
+  }
+
+  /** Not in this version: `NOT_SUPPORTED`. */
+  transaction(_work: (tx: never) => unknown): Promise<never> {
+    return Promise.reject(notSupported('transaction'))
+  }
+
+  /** Resolves when everything is synced and another process may open the directory. Calls in flight end before, or `CLOSED`. */
+  async close(options: WaitOptions = {}): Promise<void> {
+    await bounded(this.#world.env, 'close', options, this.#close())
+  }
+
+  async #close(): Promise<void> {
+    await this.#sync?.stop()
+    await this.#database.close()
+  }
+}
+
+/** `BlazeDBClient.open` in another world; `birth` makes a new directory a replica of an existing space. */
+export async function openIn(
+  world: World,
+  options: OpenOptions,
+  birth?: DatabaseIdentity,
+): Promise<BlazeDBClient> {
+  const { name, at, secret, kdf } = checkOptions(options)
+  const opening = openDatabase(world, {
+    name,
+    volume: world.volume(at),
+    secret,
+    ...(kdf === undefined ? {} : { kdf }),
+    ...(birth === undefined ? {} : { birth }),
+  }).then((database) => {
+    const remote = decodeRemote(database.identity.remote)
+    const sync =
+      remote === undefined || options.sync === false ? undefined : startSync(world, database, remote)
+    return new BlazeDBClient(world, database, sync)
+  })
+  try {
+    return await bounded(world.env, 'open', options, opening)
+  } catch (error) {
+    // The caller has given up: a database that opens later is nobody's.
+    opening.then((client) => client.close()).catch(() => undefined)
+    throw error
+  }
+}
+
+/** `BlazeDBClient.join` in another world. */
+export async function joinIn(world: World, options: JoinOptions): Promise<BlazeDBClient> {
+  checkOptions(options)
+  const { invite: url, ...rest } = options
+  // An invite is good for one redemption: a directory that cannot take it is found out before.
+  if ((await world.volume(options.at).list('')).length > 0) {
+    throw new BlazeError('NAME_TAKEN', `expected an empty directory, got one with files: ${options.at}`)
+  }
+  const identity = await redeemInvite(world, url, options)
+  const client = await openIn(world, rest, identity)
+  const { sync } = client
+  try {
+    await sync?.wait('join', options, () => sync.isMember() && sync.report?.relay?.ready === true)
+  } catch (error) {
+    await client.close()
+    throw error
+  }
+  return client
+}
+
+function checkOptions(options: OpenOptions): {
+  name: string
+  at: string
+  secret: Secret
+  kdf: KdfProfile | undefined
+} {
+  if (!isPlainObject(options)) throw new TypeError('options: expected a plain object')
+  const { name, at, password, key, kdf, attach } = options
+  if (typeof name !== 'string' || name.length === 0 || name.length > limits.openNameCharsMax) {
+    throw new TypeError(`name: expected text of 1 to ${limits.openNameCharsMax} characters`)
+  }
+  if (typeof at !== 'string' || at.length === 0) throw new TypeError('at: expected the path of a directory')
+  if (kdf !== undefined && kdf !== 'standard' && kdf !== 'small') {
+    throw new TypeError("kdf: expected 'standard' or 'small'")
+  }
+  if (attach === true) throw new BlazeError('NOT_SUPPORTED', 'attach: true is not in this version')
+  return { name, at, secret: checkSecret(password, key), kdf }
+}
+
+function checkSecret(password: unknown, key: unknown): Secret {
+  if ((password === undefined) === (key === undefined)) {
+    throw new TypeError('password, key: expected exactly one of them')
+  }
+  if (key !== undefined) {
+    if (!(key instanceof Uint8Array) || key.length !== 32) throw new TypeError('key: expected 32 bytes')
+    return { key: new Uint8Array(key) }
+  }
+  if (typeof password !== 'string' || password.length === 0) {
+    throw new TypeError('password: expected text that is not empty')
+  }
+  return { password }
+}

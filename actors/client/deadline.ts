@@ -1,0 +1,52 @@
+/** Ends a wait by deadline or signal. Invariant: only the wait ends, not the work: a write that was called may still happen. */
+import { BlazeError } from '../../runtime/index.ts'
+import type { Env } from '../../runtime/index.ts'
+
+/** Of every waiting call. */
+export interface WaitOptions {
+  /** Rejects with `TIMEOUT` after so many milliseconds. */
+  readonly timeoutMs?: number
+  /** Rejects with `ABORTED` when it fires. */
+  readonly signal?: AbortSignal
+}
+
+/** `work` with the deadline and signal of `options`; `what` names the call in messages. `TypeError` for bad options. */
+export function bounded<T>(env: Env, what: string, options: WaitOptions, work: Promise<T>): Promise<T> {
+  const { timeoutMs, signal } = options
+  if (timeoutMs === undefined && signal === undefined) return work
+  return new Promise<T>((resolve, reject) => {
+    if (timeoutMs !== undefined && !(timeoutMs >= 0)) {
+      throw new TypeError(`timeoutMs: expected a number from 0, got ${timeoutMs}`)
+    }
+    const timer =
+      timeoutMs === undefined || timeoutMs === Infinity
+        ? undefined
+        : env.after(timeoutMs, () => {
+            end()
+            reject(new BlazeError('TIMEOUT', `${what}: not within ${timeoutMs} ms; a write may still happen`))
+          })
+    const abort = (): void => {
+      end()
+      reject(new BlazeError('ABORTED', `${what}: the caller aborted; a write may still happen`))
+    }
+    const end = (): void => {
+      timer?.cancel()
+      signal?.removeEventListener('abort', abort)
+    }
+    if (signal?.aborted === true) {
+      abort()
+    } else {
+      signal?.addEventListener('abort', abort)
+    }
+    work.then(
+      (value) => {
+        end()
+        resolve(value)
+      },
+      (error: unknown) => {
+        end()
+        reject(error)
+      },
+    )
+  })
+}

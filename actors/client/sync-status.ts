@@ -1,0 +1,88 @@
+/** One state and one sentence for everything that can hold up a sync (DESIGN §8). Pure: reports in, words out. */
+import type { ErrorCode } from '../../runtime/index.ts'
+import type { ConnectionReport } from '../connection/index.ts'
+
+export type SyncState =
+  | 'caughtUp'
+  | 'syncing'
+  | 'offline'
+  | 'refused'
+  | 'revoked'
+  | 'forked'
+  | 'damaged'
+  | 'quota'
+  | 'clockSkew'
+  | 'held'
+  | 'stopped'
+
+/** Plain data; changes with every report of the connection. */
+export interface SyncStatus {
+  readonly state: SyncState
+  /** Wall clock when this state began, ms. */
+  readonly sinceMs: number
+  readonly endpoint: string
+  /** Machine state of the connection and of its relay, as the visualizer shows them. */
+  readonly connection: string
+  readonly relay: string | undefined
+  /** Changes the supervisor has not confirmed yet; an upper bound. */
+  readonly lag: number
+  /** Failed attempts since the last success. */
+  readonly attempts: number
+  /** Clock of the supervisor minus ours, ms. */
+  readonly clockOffsetMs: number | undefined
+  readonly roundTripMs: number | undefined
+  /** Envelopes stored here but not shown yet. */
+  readonly held: number
+  readonly error: { readonly code: ErrorCode; readonly message: string } | undefined
+}
+
+const STATE_OF_ERROR: Partial<Record<ErrorCode, SyncState>> = {
+  FORKED: 'forked',
+  DAMAGED: 'damaged',
+  POISONED: 'damaged',
+  QUOTA: 'quota',
+  CLOCK_SKEW: 'clockSkew',
+  NOT_A_MEMBER: 'revoked',
+}
+
+export function stateOf(report: ConnectionReport, held: number): SyncState {
+  if (report.state === 'refused') return 'refused'
+  if (report.state === 'draining') return 'stopped'
+  if (report.state !== 'syncing' && report.state !== 'authenticated') return 'offline'
+  const error = report.relay?.error ?? report.error
+  if (error !== undefined) return STATE_OF_ERROR[error.code] ?? (error.retryable ? 'syncing' : 'refused')
+  const { relay } = report
+  // While a last acknowledgement travels, nothing is missing on either side.
+  if (relay === undefined || !(relay.caughtUp || (relay.peerApplied && relay.lag === 0))) return 'syncing'
+  return held > 0 ? 'held' : 'caughtUp'
+}
+
+/** One sentence: what it waits for, and what to do. */
+export function explain(status: SyncStatus): string {
+  const { state, endpoint, error, attempts } = status
+  const reason = error === undefined ? '' : ` (${error.code}: ${error.message})`
+  switch (state) {
+    case 'caughtUp':
+      return `in sync with ${endpoint}: every write here is durably stored there, and everything there is visible here`
+    case 'syncing':
+      return `exchanging data with ${endpoint}, about ${status.lag} changes to send${reason}`
+    case 'offline':
+      return `${endpoint} cannot be reached after ${attempts} attempts${reason}; it is tried again by itself, local writes are kept`
+    case 'refused':
+      return `${endpoint} refused${reason}; retrying does not heal this`
+    case 'revoked':
+      return `this device is not a member of the team as ${endpoint} knows it${reason}; ask an owner for an invite`
+    case 'forked':
+      return `another copy of this directory has written under the same identity${reason}; stop using the older copy`
+    case 'damaged':
+      return `stored data is damaged${reason}; reopen the database, restore it if that fails`
+    case 'quota':
+      return `the quota on ${endpoint} is used up${reason}; delete data or raise it`
+    case 'clockSkew':
+      return `the clocks differ too much${reason}; set the clock of this device`
+    case 'held':
+      return `in sync with ${endpoint}, but ${status.held} writes of others are held until this device may show them (clock or key)`
+    case 'stopped':
+      return 'sync was stopped by the application; open the database again to resume it'
+  }
+}

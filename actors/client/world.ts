@@ -1,0 +1,36 @@
+/**
+ * What the client API runs in: the real one of the process, or a simulated one.
+ * Invariant: one process has one default world, made at its first use; nothing in the client reaches around its world.
+ */
+import { createNodeEnv, createSystem, nodeCrypto } from '../../runtime/index.ts'
+import type { CryptoProvider, Env, System } from '../../runtime/index.ts'
+import { createTlsTransport } from '../../transports/index.ts'
+import type { Transport } from '../../transports/index.ts'
+import { createDirectoryVolume } from '../replica/index.ts'
+import type { Volume } from '../replica/index.ts'
+
+export interface World {
+  readonly system: System
+  readonly env: Env
+  readonly crypto: CryptoProvider
+  /** How supervisors are dialled. */
+  readonly transport: Transport
+  /** The volume at a path. Two calls with one path give one place. */
+  volume(at: string): Volume
+}
+
+let defaultWorld: World | undefined
+
+export function processWorld(): World {
+  if (defaultWorld === undefined) {
+    const env = createNodeEnv()
+    defaultWorld = {
+      system: createSystem({ env, name: 'blazedb' }),
+      env,
+      crypto: nodeCrypto,
+      transport: createTlsTransport(env),
+      volume: createDirectoryVolume,
+    }
+  }
+  return defaultWorld
+}

@@ -1,0 +1,22 @@
+/** Door of the connection actors: one authenticated link, its requests, and the relays it carries. */
+export { acceptedConnection } from './accepted.ts'
+export type {
+  AcceptedMessage,
+  AcceptedOptions,
+  Admission,
+  ConnectionAccess,
+  ConnectionClient,
+} from './accepted.ts'
+export { dialedConnection } from './dialed.ts'
+export type { ConnectionReport, DialedMessage, DialedOptions, MarkWaiting } from './dialed.ts'
+export { pair } from './pair.ts'
+export type { Paired, PairOptions } from './pair.ts'
+export {
+  DATABASE_REGISTER,
+  encodeDatabaseRegistration,
+  encodeInviteRegistration,
+  INVITE_REGISTER,
+  parseDatabaseRegistration,
+  parseInviteRegistration,
+} from './request.ts'
+export type { DatabaseRegistration, InviteRegistration } from './request.ts'

@@ -1,0 +1,125 @@
+/** Bytes of the requests on stream 0 (PROTOCOL §7 types 6–9 and §9). */
+import {
+  BlazeError,
+  ByteReader,
+  ByteWriter,
+  errorNumber,
+  errorOfNumber,
+  limits,
+  type ErrorCode,
+} from '../../runtime/index.ts'
+
+export const FRAME_REQUEST = 6
+export const FRAME_RESPONSE = 7
+export const FRAME_OPEN = 8
+export const FRAME_RESET = 9
+
+export const DATABASE_REGISTER = 1
+export const INVITE_REGISTER = 2
+
+export interface Request {
+  readonly id: number
+  readonly operation: number
+  readonly body: Uint8Array
+}
+
+export type Response =
+  | { readonly id: number; readonly body: Uint8Array }
+  | { readonly id: number; readonly code: ErrorCode; readonly text: string }
+
+export interface DatabaseRegistration {
+  readonly name: string
+  readonly spaceId: Uint8Array
+}
+
+/** What a supervisor is given of an invite: never the secret, never the box or join key. */
+export interface InviteRegistration {
+  readonly inviteId: Uint8Array
+  readonly spaceId: Uint8Array
+  readonly channelKey: Uint8Array
+  /** Number of the role, PROTOCOL §5. */
+  readonly role: number
+  readonly expiresMs: number
+  readonly box: Uint8Array
+}
+
+export function encodeRequest(request: Request): Uint8Array {
+  return new ByteWriter(request.body.length + 6)
+    .u32(request.id)
+    .u16(request.operation)
+    .bytes(request.body)
+    .finish()
+}
+
+export function parseRequest(bytes: Uint8Array): Request {
+  const reader = new ByteReader(bytes, 'request')
+  return { id: reader.u32(), operation: reader.u16(), body: reader.rest() }
+}
+
+export function encodeResponse(response: Response): Uint8Array {
+  const writer = new ByteWriter(64).u32(response.id)
+  if ('body' in response) return writer.u16(0).bytes(response.body).finish()
+  return writer
+    .u16(errorNumber(response.code))
+    .text(response.text.slice(0, limits.errorTextCharsMax))
+    .finish()
+}
+
+export function parseResponse(bytes: Uint8Array): Response {
+  const reader = new ByteReader(bytes, 'response')
+  const id = reader.u32()
+  const error = reader.u16()
+  if (error === 0) return { id, body: reader.rest() }
+  return { id, code: errorOfNumber(error), text: reader.text(reader.remaining) }
+}
+
+export function encodeReset(error: BlazeError): Uint8Array {
+  return new ByteWriter(64)
+    .u16(errorNumber(error.code))
+    .text(error.message.slice(0, limits.errorTextCharsMax))
+    .finish()
+}
+
+export function parseReset(bytes: Uint8Array): BlazeError {
+  const reader = new ByteReader(bytes, 'reset')
+  const code = errorOfNumber(reader.u16())
+  return new BlazeError(code, `the peer ended the stream: ${reader.text(reader.remaining)}`)
+}
+
+export function encodeDatabaseRegistration(registration: DatabaseRegistration): Uint8Array {
+  const name = new TextEncoder().encode(registration.name)
+  return new ByteWriter(64).u8(name.length).bytes(name).bytes(registration.spaceId).finish()
+}
+
+export function parseDatabaseRegistration(bytes: Uint8Array): DatabaseRegistration {
+  const reader = new ByteReader(bytes, 'database registration')
+  const registration = { name: reader.text(reader.u8()), spaceId: reader.bytes(16) }
+  reader.end()
+  return registration
+}
+
+export function encodeInviteRegistration(invite: InviteRegistration): Uint8Array {
+  return new ByteWriter(invite.box.length + 96)
+    .bytes(invite.inviteId)
+    .bytes(invite.spaceId)
+    .bytes(invite.channelKey)
+    .u8(invite.role)
+    .u48(invite.expiresMs)
+    .u32(invite.box.length)
+    .bytes(invite.box)
+    .finish()
+}
+
+export function parseInviteRegistration(bytes: Uint8Array): InviteRegistration {
+  const reader = new ByteReader(bytes, 'invite registration')
+  const invite = {
+    inviteId: reader.bytes(16),
+    spaceId: reader.bytes(16),
+    channelKey: reader.bytes(32),
+    role: reader.u8(),
+    expiresMs: reader.u48(),
+    box: reader.bytes(reader.u32()),
+  }
+  reader.end()
+  return invite
+}

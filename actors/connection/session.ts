@@ -1,0 +1,219 @@
+/**
+ * What both sides of a connection do with an authenticated channel: requests with deadlines on stream 0, and frames of the other
+ * streams to their relays. Invariant: a frame that cannot be delivered ends the connection; none is dropped in silence.
+ */
+import { BlazeError, limits, type Env, type Ref, type Timer } from '../../runtime/index.ts'
+import type { Channel } from '../../transports/index.ts'
+import type { RelayMessage, RelayStream } from '../relay/index.ts'
+import {
+  encodeRequest,
+  encodeReset,
+  encodeResponse,
+  FRAME_OPEN,
+  FRAME_REQUEST,
+  FRAME_RESET,
+  FRAME_RESPONSE,
+  parseRequest,
+  parseReset,
+  parseResponse,
+  type Request,
+} from './request.ts'
+
+export interface SessionHandlers {
+  request(request: Request): void
+  open(stream: number, spaceId: Uint8Array): void
+  reset(stream: number, error: BlazeError): void
+  closed(error: BlazeError | undefined): void
+}
+
+interface Waiting {
+  readonly resolve: (body: Uint8Array) => void
+  readonly reject: (error: BlazeError) => void
+  readonly timer: Timer
+}
+
+type Route = { relay: Ref<RelayMessage> } | { early: { frame: number; body: Uint8Array }[] }
+
+export class Session {
+  readonly channel: Channel
+  readonly #env: Env
+  readonly #handlers: SessionHandlers
+  readonly #waiting = new Map<number, Waiting>()
+  readonly #routes = new Map<number, Route>()
+  #lastRequest = 0
+  #closed = false
+
+  constructor(o: { channel: Channel; env: Env; handlers: SessionHandlers }) {
+    this.channel = o.channel
+    this.#env = o.env
+    this.#handlers = o.handlers
+    o.channel.attach({
+      message: (stream, type, body) => this.#guard(() => this.#message(stream, type, body)),
+      writable: (stream) => {
+        const route = this.#routes.get(stream)
+        if (route !== undefined && 'relay' in route) route.relay.tell({ type: 'relay.writable' })
+      },
+      closed: (error) => this.#end(error),
+    })
+  }
+
+  /** Resolves with the answer's body. Rejects with the code of the answer, `TIMEOUT`, or `LINK_CLOSED`. */
+  request(operation: number, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(new BlazeError('LINK_CLOSED', 'the connection has ended'))
+      if (this.#waiting.size >= limits.requestsMax) {
+        return reject(
+          new BlazeError('OVERLOADED', `${limits.requestsMax} requests wait for an answer already`),
+        )
+      }
+      const id = ++this.#lastRequest
+      const timer = this.#env.after(timeoutMs, () => {
+        this.#waiting.delete(id)
+        reject(new BlazeError('TIMEOUT', `the peer did not answer within ${timeoutMs} ms`))
+      })
+      this.#waiting.set(id, { resolve, reject, timer })
+      this.channel.send(0, FRAME_REQUEST, encodeRequest({ id, operation, body }))
+    })
+  }
+
+  answer(id: number, body: Uint8Array): void {
+    if (!this.#closed) this.channel.send(0, FRAME_RESPONSE, encodeResponse({ id, body }))
+  }
+
+  answerError(id: number, error: BlazeError): void {
+    if (!this.#closed)
+      this.channel.send(0, FRAME_RESPONSE, encodeResponse({ id, code: error.code, text: error.message }))
+  }
+
+  /** Names a new stream and asks the peer to sync a space over it. */
+  openStream(spaceId: Uint8Array): number {
+    const stream = this.channel.open()
+    this.#routes.set(stream, { early: [] })
+    this.channel.send(stream, FRAME_OPEN, spaceId)
+    return stream
+  }
+
+  /** Frames of the stream go to its relay from now on, those that came early first. */
+  route(stream: number, relay: Ref<RelayMessage>): void {
+    const route = this.#routes.get(stream)
+    this.#routes.set(stream, { relay })
+    if (route !== undefined && 'early' in route) {
+      for (const { frame, body } of route.early) this.#deliver(relay, frame, body)
+    }
+  }
+
+  stream(stream: number): RelayStream {
+    return {
+      send: (type, body) => (this.#closed ? false : this.channel.send(stream, type, body)),
+      consumed: (bytes) => {
+        if (!this.#closed) this.channel.consumed(stream, bytes)
+      },
+    }
+  }
+
+  /** Ends a stream; later frames of it are ignored. */
+  reset(stream: number, error: BlazeError): void {
+    if (this.#routes.delete(stream) && !this.#closed)
+      this.channel.send(stream, FRAME_RESET, encodeReset(error))
+  }
+
+  forget(stream: number): void {
+    this.#routes.delete(stream)
+  }
+
+  get streams(): number {
+    return this.#routes.size
+  }
+
+  /** Tells the peer, then closes. */
+  close(error?: BlazeError): void {
+    this.channel.close(error?.code, error?.message)
+  }
+
+  #message(stream: number, type: number, body: Uint8Array): void {
+    switch (type) {
+      case FRAME_REQUEST:
+        if (stream !== 0) break
+        this.#handlers.request(parseRequest(body))
+        return
+      case FRAME_RESPONSE: {
+        if (stream !== 0) break
+        const response = parseResponse(body)
+        const waiting = this.#waiting.get(response.id)
+        if (waiting === undefined) return // answered after its deadline
+        this.#waiting.delete(response.id)
+        waiting.timer.cancel()
+        if ('body' in response) waiting.resolve(response.body)
+        else waiting.reject(new BlazeError(response.code, response.text))
+        return
+      }
+      case FRAME_OPEN:
+        if (stream === 0 || this.#routes.has(stream) || body.length !== 16) break
+        if (this.#routes.size >= limits.streamsMax) break
+        this.#routes.set(stream, { early: [] })
+        this.#handlers.open(stream, body)
+        return
+      case FRAME_RESET:
+        if (stream === 0) break
+        if (this.#routes.delete(stream)) this.#handlers.reset(stream, parseReset(body))
+        return
+      default:
+        if (stream === 0) break
+        this.#relayFrame(stream, type, body)
+        return
+    }
+    throw new BlazeError(
+      'PROTOCOL_VIOLATION',
+      `message of type ${type} is not allowed on stream ${stream} now`,
+    )
+  }
+
+  #relayFrame(stream: number, frame: number, body: Uint8Array): void {
+    const route = this.#routes.get(stream)
+    if (route === undefined) {
+      // The stream was reset on this side while the frame travelled.
+      this.channel.consumed(stream, body.length)
+      return
+    }
+    if ('relay' in route) {
+      this.#deliver(route.relay, frame, body)
+      return
+    }
+    if (route.early.length >= limits.relayStepsMax) {
+      throw new BlazeError(
+        'PROTOCOL_VIOLATION',
+        `more than ${limits.relayStepsMax} messages before the stream was opened`,
+      )
+    }
+    route.early.push({ frame, body })
+  }
+
+  #deliver(relay: Ref<RelayMessage>, frame: number, body: Uint8Array): void {
+    if (relay.tell({ type: 'relay.frame', frame, body }) === 'full') {
+      throw new BlazeError('OVERLOADED', 'the relay has more messages than it can queue')
+    }
+  }
+
+  #guard(work: () => void): void {
+    if (this.#closed) return
+    try {
+      work()
+    } catch (error) {
+      if (!(error instanceof BlazeError)) throw error
+      this.close(error)
+      this.#end(error)
+    }
+  }
+
+  #end(error: BlazeError | undefined): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#routes.clear()
+    for (const waiting of this.#waiting.values()) {
+      waiting.timer.cancel()
+      waiting.reject(error ?? new BlazeError('LINK_CLOSED', 'the connection ended before the answer came'))
+    }
+    this.#waiting.clear()
+    this.#handlers.closed(error)
+  }
+}

@@ -1,0 +1,16 @@
+/** Door of the actors, and of the package: the client API, and what the supervisor is built from. */
+
+// For the supervisor.
+export { acceptedConnection, DATABASE_REGISTER, INVITE_REGISTER } from './connection/index.ts'
+export { parseDatabaseRegistration, parseInviteRegistration } from './connection/index.ts'
+export type { AcceptedMessage, Admission, ConnectionAccess, ConnectionClient } from './connection/index.ts'
+export { createDirectoryVolume } from './replica/index.ts'
+export type { OrderedStore, StoreOperation, Volume } from './replica/index.ts'
+export { enrolmentPsk, formatCode, mayAdminister, openSpace, roleNumber } from './team/index.ts'
+export type { Space } from './team/index.ts'
+
+// For applications.
+export { BlazeDBClient, Collection, joinIn, LiveResults, openIn, QueryBuilder, RemoteNode, SyncPolicy } from './client/index.ts'
+export type { EnableSyncOptions, InviteOptions, JoinOptions, OpenOptions, SyncStatus, World } from './client/index.ts'
+export { BlazeTopology } from './topology/index.ts'
+export { BlazeError, Uuid } from '../runtime/index.ts'

@@ -1,0 +1,193 @@
+/**
+ * The receiving half of a relay: applies what the peer sends strictly in order, one step at a time, and acknowledges only what was
+ * synced. Invariant: after a refusal nothing later of the same exchange is applied.
+ */
+import { BlazeError, bytesKey, limits } from '../../runtime/index.ts'
+import { parseItems, type PartItem, type Replica, type VectorEntry } from '../replica/index.ts'
+import type { Space } from '../team/index.ts'
+import { encodeAck, encodeSpoiled, parseBlobs, RELAY_ACK, RELAY_SPOILED, type RelayData } from './message.ts'
+
+export interface IncomingPort {
+  send(type: number, body: Uint8Array): boolean
+  /** Gives credit back to the peer. */
+  consumed(bytes: number): void
+  run<T>(work: () => Promise<T>, done: (value: T) => void, failed: (error: unknown) => void): void
+  /** The peer's whole log, announcements and vector have been taken over. */
+  ready(): void
+  /** A part was applied and synced; `vector` are the entries that ended its round. */
+  applied(vector: readonly VectorEntry[], roundEnd: boolean): void
+  /** A step was refused: the exchange is over. */
+  refused(error: BlazeError): void
+}
+
+type Step =
+  | { kind: 'team'; blobs: Uint8Array[]; bytes: number }
+  | { kind: 'announce'; blobs: Uint8Array[]; bytes: number }
+  | { kind: 'ready' }
+  | {
+      kind: 'part'
+      round: number
+      part: number
+      upTo: number
+      roundEnd: boolean
+      items: PartItem[]
+      bytes: number
+    }
+
+export class Incoming {
+  readonly #space: Space
+  readonly #replica: Replica
+  readonly #peer: Uint8Array
+  readonly #incarnation: Uint8Array
+  readonly #port: IncomingPort
+  readonly #steps: Step[] = []
+  #working = false
+  #ended = false
+  #items: PartItem[] = []
+  #itemBytes = 0
+  /** Vector as last told to the peer, by `bytesKey` of the replica id. */
+  readonly #told = new Map<string, number>()
+  #syncing = false
+
+  constructor(o: { space: Space; peer: Uint8Array; incarnation: Uint8Array; port: IncomingPort }) {
+    this.#space = o.space
+    this.#replica = o.space.replica
+    this.#peer = o.peer
+    this.#incarnation = o.incarnation
+    this.#port = o.port
+    for (const entry of this.#replica.vector().values()) this.#told.set(bytesKey(entry.replicaId), entry.seq)
+  }
+
+  /** In the middle of a round of more than one part. */
+  get syncing(): boolean {
+    return this.#syncing
+  }
+
+  get idle(): boolean {
+    return this.#steps.length === 0 && !this.#working && this.#items.length === 0
+  }
+
+  team(body: Uint8Array): void {
+    this.#push({ kind: 'team', blobs: parseBlobs(body), bytes: body.length })
+  }
+
+  announce(body: Uint8Array): void {
+    this.#push({ kind: 'announce', blobs: parseBlobs(body), bytes: body.length })
+  }
+
+  ready(): void {
+    this.#push({ kind: 'ready' })
+  }
+
+  data(data: RelayData, bytes: number): void {
+    this.#itemBytes += bytes
+    if (this.#itemBytes > limits.relayPartBytesMax) {
+      throw new BlazeError('PROTOCOL_VIOLATION', `a part exceeds ${limits.relayPartBytesMax} bytes`)
+    }
+    for (const item of parseItems(data.items)) this.#items.push(item)
+    if (!data.partEnd) {
+      // The rest of the part needs credit; the sum is bounded above.
+      this.#port.consumed(bytes)
+      return
+    }
+    const { round, part, upTo, roundEnd } = data
+    this.#push({ kind: 'part', round, part, upTo, roundEnd, items: this.#items, bytes })
+    this.#items = []
+    this.#itemBytes = 0
+  }
+
+  end(): void {
+    this.#ended = true
+    this.#steps.length = 0
+    this.#items = []
+  }
+
+  #push(step: Step): void {
+    if (this.#ended) return
+    if (this.#steps.length >= limits.relayStepsMax) {
+      throw new BlazeError(
+        'PROTOCOL_VIOLATION',
+        `more than ${limits.relayStepsMax} messages wait for their turn`,
+      )
+    }
+    this.#steps.push(step)
+    this.#next()
+  }
+
+  #next(): void {
+    if (this.#working || this.#ended) return
+    const step = this.#steps.shift()
+    if (step === undefined) return
+    if (step.kind === 'ready') {
+      this.#port.ready()
+      this.#next()
+      return
+    }
+    this.#working = true
+    this.#port.run(
+      () => this.#work(step),
+      () => {
+        this.#working = false
+        if (this.#ended) return
+        this.#done(step)
+        this.#next()
+      },
+      (error) => {
+        this.#working = false
+        if (!this.#ended) this.#refuse(step, error)
+      },
+    )
+  }
+
+  async #work(step: Exclude<Step, { kind: 'ready' }>): Promise<void> {
+    if (step.kind === 'team') await this.#space.learn({ entries: step.blobs })
+    else if (step.kind === 'announce') await this.#space.learn({ announcements: step.blobs })
+    else {
+      const { upTo, items, roundEnd } = step
+      await this.#replica.applyPart({
+        peer: this.#peer,
+        incarnation: this.#incarnation,
+        upTo,
+        items,
+        roundEnd,
+      })
+    }
+  }
+
+  #done(step: Exclude<Step, { kind: 'ready' }>): void {
+    if (step.kind !== 'part') {
+      this.#port.consumed(step.bytes)
+      return
+    }
+    this.#syncing = !step.roundEnd
+    const vector = this.#changedVector()
+    this.#port.send(RELAY_ACK, encodeAck({ round: step.round, part: step.part, arrival: step.upTo, vector }))
+    this.#port.consumed(step.bytes)
+    const entries: VectorEntry[] = []
+    for (const item of step.items) if (item.kind === 'vector') entries.push(item.entry)
+    this.#port.applied(entries, step.roundEnd)
+  }
+
+  #refuse(step: Step, error: unknown): void {
+    // Anything but an operating fault is a bug and crashes the cell.
+    if (!(error instanceof BlazeError)) throw error
+    const at = step.kind === 'part' ? step : { round: 0, part: 0 }
+    this.#port.send(
+      RELAY_SPOILED,
+      encodeSpoiled({ round: at.round, part: at.part, code: error.code, text: error.message }),
+    )
+    this.end()
+    this.#port.refused(error)
+  }
+
+  #changedVector(): VectorEntry[] {
+    const changed: VectorEntry[] = []
+    for (const entry of this.#replica.vector().values()) {
+      const key = bytesKey(entry.replicaId)
+      if (this.#told.get(key) === entry.seq) continue
+      this.#told.set(key, entry.seq)
+      changed.push(entry)
+    }
+    return changed
+  }
+}

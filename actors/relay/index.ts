@@ -1,0 +1,212 @@
+/**
+ * The relay actor: syncs one space with one peer over one stream of a connection, and lives as long as that stream.
+ * Data messages go straight to the exchange; the machine sees only changes of state.
+ */
+import { BlazeError, machine, toHex, type Behaviour, type CryptoProvider } from '../../runtime/index.ts'
+import type { MachineContext } from '../../runtime/index.ts'
+import type { Space } from '../team/index.ts'
+import { Exchange } from './exchange.ts'
+import { relayMachine, type RelayEvent } from './machine.ts'
+
+export type RelayMessage =
+  | { type: 'relay.frame'; frame: number; body: Uint8Array }
+  | { type: 'relay.writable' }
+  | { type: 'relay.changed' }
+  | { type: 'relay.team' }
+  | { type: 'relay.mark'; id: number }
+  | { type: 'relay.result'; settle: () => void }
+
+/** The stream of a connection as its relay uses it. */
+export interface RelayStream {
+  /** False: wait for `relay.writable`. */
+  send(type: number, body: Uint8Array): boolean
+  consumed(bytes: number): void
+}
+
+/** Where a relay stands. Plain data. */
+export interface RelayReport {
+  readonly state: string
+  /** Everything both sides had at hello, and everything since, is applied and acknowledged. */
+  readonly caughtUp: boolean
+  /** Everything the peer had at hello is applied here. */
+  readonly peerApplied: boolean
+  /** Log, announcements and vectors were exchanged. */
+  readonly ready: boolean
+  /** Highest mark that the peer answered. */
+  readonly marked: number
+  /** Own seq that the peer acknowledged durably. */
+  readonly ackedSeq: number
+  /** Arrivals that the peer has not acknowledged; an upper bound. */
+  readonly lag: number
+  /** Wall clock of the peer minus ours at hello, ms. */
+  readonly clockOffsetMs: number | undefined
+  readonly error: BlazeError | undefined
+}
+
+export interface RelayOptions {
+  readonly space: Space
+  readonly peer: Uint8Array
+  readonly stream: RelayStream
+  readonly crypto: CryptoProvider
+  /** Absent on a supervisor. */
+  readonly ownReplica?: Uint8Array
+  /** Called in a turn of the cell, after anything moved. */
+  report?(report: RelayReport): void
+  /** The round was refused, by either side; a later stream may go on. */
+  ended(error: BlazeError): void
+  /** The peer broke PROTOCOL §10; the connection has to go. */
+  violated(error: BlazeError): void
+}
+
+export function relay(o: RelayOptions): Behaviour<RelayMessage> {
+  let current: RelayCell | undefined
+  return machine<RelayMessage, RelayEvent>({
+    kind: 'relay',
+    definition: relayMachine,
+    init: (ctx) => {
+      current = new RelayCell(o, ctx)
+      current.start()
+    },
+    receive: (message) => {
+      current?.receive(message)
+      return undefined
+    },
+    inspect: () => current?.inspect() ?? {},
+  })
+}
+
+class RelayCell {
+  readonly #o: RelayOptions
+  readonly #ctx: MachineContext<RelayMessage, RelayEvent>
+  readonly #exchange: Exchange
+  #error: BlazeError | undefined
+  /** A wake-up is in the mailbox already. */
+  #woken = false
+  #live = false
+  /** What the machine will be in once it has handled the events of this turn. */
+  #state = 'negotiating'
+
+  constructor(o: RelayOptions, ctx: MachineContext<RelayMessage, RelayEvent>) {
+    this.#o = o
+    this.#ctx = ctx
+    this.#exchange = new Exchange({
+      space: o.space,
+      peer: o.peer,
+      env: ctx.env,
+      crypto: o.crypto,
+      ...(o.ownReplica === undefined ? {} : { ownReplica: o.ownReplica }),
+      port: {
+        send: (type, body) => o.stream.send(type, body),
+        consumed: (bytes) => o.stream.consumed(bytes),
+        run: (work, done, failed) =>
+          ctx.run(work, (result) => ({
+            type: 'relay.result',
+            settle: () => (result.ok ? done(result.value) : failed(result.error)),
+          })),
+        negotiated: () => this.#enter('syncing', { type: 'relay.negotiated' }),
+        progressed: () => this.#progressed(),
+        ended: (error) => this.#ended(error),
+      },
+    })
+  }
+
+  start(): void {
+    const ctx = this.#ctx
+    // A full mailbox loses the wake-up and nothing else: whatever fills it pumps as well.
+    ctx.own(
+      this.#o.space.replica.onCommitted(() => {
+        if (this.#woken) return
+        this.#woken = ctx.self.tell({ type: 'relay.changed' }) === 'ok'
+      }),
+    )
+    ctx.own(this.#o.space.onTeamChanged(() => void ctx.self.tell({ type: 'relay.team' })))
+    ctx.own(() => this.#exchange.end())
+    this.#exchange.start()
+  }
+
+  receive(message: RelayMessage): void {
+    try {
+      switch (message.type) {
+        case 'relay.frame':
+          this.#exchange.frame(message.frame, message.body)
+          break
+        case 'relay.writable':
+          this.#exchange.writable()
+          break
+        case 'relay.changed':
+          this.#woken = false
+          this.#exchange.pump()
+          this.#progressed()
+          break
+        case 'relay.team':
+          this.#exchange.teamChanged()
+          break
+        case 'relay.mark':
+          this.#exchange.mark(message.id)
+          break
+        case 'relay.result':
+          message.settle()
+          break
+      }
+    } catch (error) {
+      if (!(error instanceof BlazeError)) throw error
+      this.#exchange.end()
+      this.#error = error
+      this.#o.violated(error)
+    }
+  }
+
+  inspect(): object {
+    const { state, caughtUp, lag, ackedSeq, error } = this.#report()
+    return {
+      space: toHex(this.#o.space.spaceId),
+      peer: toHex(this.#o.peer),
+      state,
+      caughtUp,
+      lag,
+      ackedSeq,
+      ...(error === undefined ? {} : { error: error.code, reason: error.message }),
+    }
+  }
+
+  #progressed(): void {
+    const { caughtUp } = this.#exchange
+    if (caughtUp && !this.#live) {
+      this.#live = true
+      this.#enter('live', { type: 'relay.caughtUp' })
+    } else if (this.#live && this.#exchange.receiving) {
+      this.#live = false
+      this.#enter('syncing', { type: 'relay.behind' })
+    }
+    this.#o.report?.(this.#report())
+  }
+
+  #enter(state: string, event: RelayEvent): void {
+    this.#state = state
+    this.#ctx.send(event)
+  }
+
+  #ended(error: BlazeError): void {
+    this.#error = error
+    if (error.code === 'FORKED') this.#enter('diverged', { type: 'relay.forked' })
+    else this.#enter('paused', { type: 'relay.spoiled' })
+    this.#ctx.emit('relay.ended', { code: error.code, reason: error.message })
+    this.#o.report?.(this.#report())
+    this.#o.ended(error)
+  }
+
+  #report(): RelayReport {
+    const exchange = this.#exchange
+    return {
+      state: this.#state,
+      caughtUp: exchange.caughtUp && this.#error === undefined,
+      peerApplied: exchange.peerApplied,
+      ready: exchange.ready,
+      marked: exchange.marked,
+      ackedSeq: this.#o.ownReplica === undefined ? 0 : exchange.ackedSeq(this.#o.ownReplica),
+      lag: exchange.lag,
+      clockOffsetMs: exchange.clockOffsetMs,
+      error: this.#error,
+    }
+  }
+}

@@ -1,0 +1,27 @@
+/** States of a relay: one space synced with one peer over one stream. Declarative; the exchange tells it what happened. */
+import { setup, type AnyStateMachine } from 'xstate'
+
+export type RelayEvent =
+  | { type: 'relay.negotiated' }
+  | { type: 'relay.caughtUp' }
+  | { type: 'relay.behind' }
+  | { type: 'relay.spoiled' }
+  | { type: 'relay.forked' }
+
+/**
+ * `paused`: a round was refused, the reason is in the report, and a later stream tries again;
+ * `diverged`: two histories of one replica id exist, and nothing is sent until that is mended.
+ */
+export const relayMachine: AnyStateMachine = setup({ types: { events: {} as RelayEvent } }).createMachine({
+  id: 'relay',
+  initial: 'negotiating',
+  states: {
+    negotiating: {
+      on: { 'relay.negotiated': 'syncing', 'relay.spoiled': 'paused', 'relay.forked': 'diverged' },
+    },
+    syncing: { on: { 'relay.caughtUp': 'live', 'relay.spoiled': 'paused', 'relay.forked': 'diverged' } },
+    live: { on: { 'relay.behind': 'syncing', 'relay.spoiled': 'paused', 'relay.forked': 'diverged' } },
+    paused: {},
+    diverged: {},
+  },
+})

@@ -1,0 +1,213 @@
+/** Bytes of the relay messages of PROTOCOL §10. Parsers refuse what the table does not allow; nothing here knows a key. */
+import {
+  BlazeError,
+  ByteReader,
+  ByteWriter,
+  errorNumber,
+  errorOfNumber,
+  limits,
+  type ErrorCode,
+} from '../../runtime/index.ts'
+import { encodeVectorEntry, parseVectorEntry, VECTOR_ENTRY_BYTES } from '../replica/index.ts'
+import type { Cursor, VectorEntry } from '../replica/index.ts'
+
+/** Frame types of a relay stream. */
+export const RELAY_HELLO = 16
+export const RELAY_TEAM = 17
+export const RELAY_ANNOUNCE = 18
+export const RELAY_VECTOR = 19
+export const RELAY_READY = 20
+export const RELAY_DATA = 21
+export const RELAY_ACK = 22
+export const RELAY_SPOILED = 23
+export const RELAY_MARK = 25
+export const RELAY_MARKED = 26
+
+export interface RelayHello {
+  readonly incarnation: Uint8Array
+  readonly lastArrival: number
+  /** How far this side has applied the other's arrivals. */
+  readonly cursor: Cursor | undefined
+  readonly vectorDigest: Uint8Array
+  readonly teamDigest: Uint8Array
+  /** Wall clock of the sender, ms. */
+  readonly clockMs: number
+}
+
+export interface RelayData {
+  readonly round: number
+  readonly part: number
+  readonly partEnd: boolean
+  readonly roundEnd: boolean
+  /** The sender is itself in a longer round. */
+  readonly syncing: boolean
+  readonly upTo: number
+  /** Encoded items, PROTOCOL §10. */
+  readonly items: Uint8Array
+}
+
+export interface RelayAck {
+  readonly round: number
+  readonly part: number
+  readonly arrival: number
+  readonly vector: readonly VectorEntry[]
+}
+
+export interface RelaySpoiled {
+  readonly round: number
+  readonly part: number
+  readonly code: ErrorCode
+  readonly text: string
+}
+
+export function encodeHello(hello: RelayHello): Uint8Array {
+  const writer = new ByteWriter(128)
+  writer
+    .u32(0)
+    .bytes(hello.incarnation)
+    .u48(hello.lastArrival)
+    .u8(hello.cursor === undefined ? 0 : 1)
+  if (hello.cursor !== undefined) writer.bytes(hello.cursor.incarnation).u48(hello.cursor.arrival)
+  return writer.bytes(hello.vectorDigest).bytes(hello.teamDigest).u48(hello.clockMs).finish()
+}
+
+export function parseHello(bytes: Uint8Array): RelayHello {
+  const reader = new ByteReader(bytes, 'relay hello')
+  reader.u32() // features: none yet, unknown ones are ignored
+  const incarnation = reader.bytes(16)
+  const lastArrival = reader.u48()
+  const hasCursor = reader.u8()
+  if (hasCursor > 1) throw reader.violation(`cursor mark ${hasCursor}`)
+  const cursor = hasCursor === 1 ? { incarnation: reader.bytes(16), arrival: reader.u48() } : undefined
+  const hello = {
+    incarnation,
+    lastArrival,
+    cursor,
+    vectorDigest: reader.bytes(32),
+    teamDigest: reader.bytes(32),
+    clockMs: reader.u48(),
+  }
+  reader.end()
+  return hello
+}
+
+/** Packs items into as few bodies as fit under `limits.relayBatchBytesMax`. */
+export function encodeBlobs(blobs: readonly Uint8Array[]): Uint8Array[] {
+  const bodies: Uint8Array[] = []
+  let writer = new ByteWriter(1024)
+  for (const blob of blobs) {
+    if (writer.length > 0 && writer.length + blob.length + 4 > limits.relayBatchBytesMax) {
+      bodies.push(writer.finish())
+      writer = new ByteWriter(1024)
+    }
+    writer.u32(blob.length).bytes(blob)
+  }
+  if (writer.length > 0) bodies.push(writer.finish())
+  return bodies
+}
+
+export function parseBlobs(bytes: Uint8Array): Uint8Array[] {
+  const reader = new ByteReader(bytes, 'relay list')
+  const blobs: Uint8Array[] = []
+  while (reader.remaining > 0) {
+    const blob = reader.bytes(reader.u32())
+    if (blob.length === 0) throw reader.violation('an empty entry')
+    blobs.push(blob)
+  }
+  return blobs
+}
+
+export function encodeVector(entries: readonly VectorEntry[]): Uint8Array[] {
+  const bodies: Uint8Array[] = []
+  const perBody = Math.floor(limits.relayBatchBytesMax / VECTOR_ENTRY_BYTES)
+  for (let at = 0; at < entries.length; at += perBody) {
+    const writer = new ByteWriter(1024)
+    for (const entry of entries.slice(at, at + perBody)) encodeVectorEntry(writer, entry)
+    bodies.push(writer.finish())
+  }
+  return bodies
+}
+
+export function parseVector(bytes: Uint8Array): VectorEntry[] {
+  const reader = new ByteReader(bytes, 'relay vector')
+  return readEntries(reader)
+}
+
+export function encodeData(data: RelayData): Uint8Array {
+  const flags = (data.partEnd ? 1 : 0) | (data.roundEnd ? 2 : 0) | (data.syncing ? 4 : 0)
+  return new ByteWriter(data.items.length + 15)
+    .u32(data.round)
+    .u32(data.part)
+    .u8(flags)
+    .u48(data.upTo)
+    .bytes(data.items)
+    .finish()
+}
+
+export function parseData(bytes: Uint8Array): RelayData {
+  const reader = new ByteReader(bytes, 'relay data')
+  const round = reader.u32()
+  const part = reader.u32()
+  const flags = reader.u8()
+  if (flags > 7 || (flags & 3) === 2) throw reader.violation(`flags ${flags}`)
+  const upTo = reader.u48()
+  return {
+    round,
+    part,
+    partEnd: (flags & 1) !== 0,
+    roundEnd: (flags & 2) !== 0,
+    syncing: (flags & 4) !== 0,
+    upTo,
+    items: reader.rest(),
+  }
+}
+
+export function encodeAck(ack: RelayAck): Uint8Array {
+  const writer = new ByteWriter(128).u32(ack.round).u32(ack.part).u48(ack.arrival)
+  for (const entry of ack.vector) encodeVectorEntry(writer, entry)
+  return writer.finish()
+}
+
+export function parseAck(bytes: Uint8Array): RelayAck {
+  const reader = new ByteReader(bytes, 'relay ack')
+  return { round: reader.u32(), part: reader.u32(), arrival: reader.u48(), vector: readEntries(reader) }
+}
+
+export function encodeSpoiled(spoiled: RelaySpoiled): Uint8Array {
+  return new ByteWriter(128)
+    .u32(spoiled.round)
+    .u32(spoiled.part)
+    .u16(errorNumber(spoiled.code))
+    .text(spoiled.text.slice(0, limits.errorTextCharsMax))
+    .finish()
+}
+
+export function parseSpoiled(bytes: Uint8Array): RelaySpoiled {
+  const reader = new ByteReader(bytes, 'relay spoiled')
+  const round = reader.u32()
+  const part = reader.u32()
+  const code = errorOfNumber(reader.u16())
+  return { round, part, code, text: reader.text(reader.remaining) }
+}
+
+export function encodeMark(id: number): Uint8Array {
+  return new ByteWriter(4).u32(id).finish()
+}
+
+export function parseMark(bytes: Uint8Array): number {
+  const reader = new ByteReader(bytes, 'relay mark')
+  const id = reader.u32()
+  reader.end()
+  return id
+}
+
+/** The error that a spoiled round raises on the sending side. */
+export function spoiledError(spoiled: RelaySpoiled): BlazeError {
+  return new BlazeError(spoiled.code, `the peer refused a part: ${spoiled.text}`)
+}
+
+function readEntries(reader: ByteReader): VectorEntry[] {
+  const entries: VectorEntry[] = []
+  while (reader.remaining > 0) entries.push(parseVectorEntry(reader))
+  return entries
+}

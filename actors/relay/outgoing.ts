@@ -1,0 +1,204 @@
+/**
+ * The sending half of a relay: rounds of parts from the peer's cursor, pulled one at a time. Holds at most
+ * `limits.relayPartsInFlightMax` parts that the peer has not acknowledged; the arrival index is the queue, nothing is copied.
+ */
+import { BlazeError, limits } from '../../runtime/index.ts'
+import {
+  encodeItems,
+  itemBytes,
+  type PartItem,
+  type Replica,
+  type Round,
+  type Vector,
+} from '../replica/index.ts'
+import { encodeData, RELAY_DATA, type RelayAck } from './message.ts'
+
+export interface OutgoingPort {
+  /** False: above the mark, wait for `writable`. */
+  send(type: number, body: Uint8Array): boolean
+  /** Runs async work of the relay's cell; `done` is called in a turn of the cell. */
+  run<T>(work: () => Promise<T>, done: (value: T) => void, failed: (error: unknown) => void): void
+  /** A failed read ends the exchange. */
+  failed(error: unknown): void
+  /** This side is itself in a longer round. */
+  syncing(): boolean
+}
+
+interface SentPart {
+  readonly round: number
+  readonly part: number
+  readonly upTo: number
+  readonly sentAtMs: number
+}
+
+type PartRead = { readonly items: readonly PartItem[]; readonly upTo: number; readonly last: boolean }
+
+export class Outgoing {
+  readonly #replica: Replica
+  readonly #port: OutgoingPort
+  readonly #peerVector: Vector
+  readonly #now: () => number
+  #round: Round | undefined
+  #roundNumber = 0
+  #partNumber = 0
+  #reading = false
+  #writable = true
+  #ended = false
+  /** Arrival up to which this side has sent or skipped; undefined until the first round ended. */
+  #sentUpTo: number | undefined
+  #ackedArrival = 0
+  readonly #unacked: SentPart[] = []
+  #roundTripMs: number | undefined
+  #firstCursor: { incarnation: Uint8Array; arrival: number } | undefined
+
+  constructor(o: { replica: Replica; port: OutgoingPort; peerVector: Vector; monotonic: () => number }) {
+    this.#replica = o.replica
+    this.#port = o.port
+    this.#peerVector = o.peerVector
+    this.#now = o.monotonic
+  }
+
+  /** `skip`: the peer's cursor stands at our last arrival and the vectors are equal, so no first round is due. */
+  start(cursor: { incarnation: Uint8Array; arrival: number } | undefined, skip: boolean): void {
+    this.#firstCursor = cursor
+    if (skip && cursor !== undefined) this.#sentUpTo = this.#ackedArrival = cursor.arrival
+  }
+
+  /** True when all arrivals were sent and acknowledged. */
+  get idle(): boolean {
+    return (
+      this.#round === undefined &&
+      this.#unacked.length === 0 &&
+      this.#sentUpTo !== undefined &&
+      this.#sentUpTo >= this.#replica.lastArrival
+    )
+  }
+
+  /** True when the peer has acknowledged everything up to `arrival` that it lacked. */
+  reached(arrival: number): boolean {
+    return this.idle || (this.#sentUpTo !== undefined && this.#ackedArrival >= arrival)
+  }
+
+  /** Arrivals that the peer has not acknowledged; an upper bound. */
+  get lag(): number {
+    return this.idle ? 0 : Math.max(0, this.#replica.lastArrival - this.#ackedArrival)
+  }
+
+  get roundTripMs(): number | undefined {
+    return this.#roundTripMs
+  }
+
+  /** Sends what may be sent now. Cheap when there is nothing. */
+  pump(): void {
+    if (this.#ended || this.#reading || !this.#writable) return
+    if (this.#unacked.length >= limits.relayPartsInFlightMax) return
+    if (this.#round === undefined) {
+      if (this.#sentUpTo !== undefined && this.#sentUpTo >= this.#replica.lastArrival) return
+      this.#roundNumber += 1
+      this.#partNumber = 0
+      const cursor =
+        this.#sentUpTo === undefined
+          ? this.#firstCursor
+          : { incarnation: this.#replica.incarnation, arrival: this.#sentUpTo }
+      this.#round = this.#replica.startRound({
+        ...(cursor === undefined ? {} : { cursor }),
+        peerVector: this.#peerVector,
+      })
+    }
+    const round = this.#round
+    this.#reading = true
+    this.#port.run(
+      () => round.next(limits.relayPartBytes),
+      (part) => this.#partRead(part),
+      (error) => {
+        this.#reading = false
+        if (!this.#ended) this.#port.failed(error)
+      },
+    )
+  }
+
+  writable(): void {
+    this.#writable = true
+    this.pump()
+  }
+
+  acked(ack: RelayAck): void {
+    const sent = this.#unacked.shift()
+    if (sent === undefined || sent.round !== ack.round || sent.part !== ack.part) {
+      throw new BlazeError(
+        'PROTOCOL_VIOLATION',
+        `ack of part ${ack.round}.${ack.part}, which is not the next one in flight`,
+      )
+    }
+    this.#roundTripMs = this.#now() - sent.sentAtMs
+    this.#ackedArrival = sent.upTo
+  }
+
+  end(): void {
+    this.#ended = true
+    this.#round?.close()
+    this.#round = undefined
+  }
+
+  #partRead(part: PartRead): void {
+    this.#reading = false
+    if (this.#ended) return
+    const first = this.#sentUpTo === undefined
+    this.#partNumber += 1
+    // An echo or a change the peer is known to have: nothing to say, until its cursor would lag too far behind.
+    const skipped =
+      !first &&
+      this.#partNumber === 1 &&
+      part.last &&
+      part.items.length === 0 &&
+      part.upTo - this.#ackedArrival < limits.relaySkippedArrivalsMax
+    if (!skipped) this.#send(part)
+    if (part.last) {
+      this.#round?.close()
+      this.#round = undefined
+      this.#sentUpTo = part.upTo
+    }
+    this.pump()
+  }
+
+  #send(part: PartRead): void {
+    const batches = inBatches(part.items)
+    for (const [at, items] of batches.entries()) {
+      const last = at === batches.length - 1
+      const body = encodeData({
+        round: this.#roundNumber,
+        part: this.#partNumber,
+        partEnd: last,
+        roundEnd: last && part.last,
+        syncing: this.#port.syncing(),
+        upTo: part.upTo,
+        items: encodeItems(items),
+      })
+      if (!this.#port.send(RELAY_DATA, body)) this.#writable = false
+    }
+    this.#unacked.push({
+      round: this.#roundNumber,
+      part: this.#partNumber,
+      upTo: part.upTo,
+      sentAtMs: this.#now(),
+    })
+  }
+}
+
+/** The items of a part in runs that fit a message; one empty run for a part without items. */
+function inBatches(items: readonly PartItem[]): PartItem[][] {
+  let batch: PartItem[] = []
+  let bytes = 0
+  const batches = [batch]
+  for (const item of items) {
+    const more = itemBytes(item)
+    if (batch.length > 0 && bytes + more > limits.relayBatchBytesMax) {
+      batch = []
+      bytes = 0
+      batches.push(batch)
+    }
+    batch.push(item)
+    bytes += more
+  }
+  return batches
+}
