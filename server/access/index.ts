@@ -1,0 +1,4 @@
+/** Door of access control: who may pair, host and join. */
+export { AccessStore } from './access-store.ts'
+export type { EnrolmentSecret, InviteRegistration } from './access-store.ts'
+export { AttemptTable } from './attempt.ts'

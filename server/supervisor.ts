@@ -1,0 +1,345 @@
+/**
+ * The supervisor: the tree `supervisor` → `storage`, `access`, `clients`, `listeners`, `operations`, on any world, real or simulated.
+ *
+ * Invariant: started left to right, so that nobody is let in before what they need is there; stopped right to left. It reads no
+ * argument, no environment and no signal.
+ */
+import { formatCode } from '../actors/index.ts'
+import type { Volume } from '../actors/index.ts'
+import {
+  assert,
+  BlazeError,
+  createSystem,
+  limits,
+  reducer,
+  spawnUnder,
+  supervisor,
+  toHex,
+} from '../runtime/index.ts'
+import type { Behaviour, CryptoProvider, Env, Ref, System } from '../runtime/index.ts'
+import { formatEndpoint, listenControl } from '../transports/index.ts'
+import type { ControlPlace, ControlServer, Endpoint, Listener, Transport } from '../transports/index.ts'
+import { AccessStore, AttemptTable } from './access/index.ts'
+import type { EnrolmentSecret } from './access/index.ts'
+import { clients } from './client.ts'
+import type { ClientsMessage } from './client.ts'
+import { answerControl } from './control.ts'
+import { openIdentity } from './identity.ts'
+import type { ServerIdentity } from './identity.ts'
+import { formatOperations, listenOperations } from './operations/index.ts'
+import type { OperationsAddress, OperationsServer } from './operations/index.ts'
+import { createResource } from './resource/index.ts'
+import type { Resource } from './resource/index.ts'
+import type { DatabaseStatus, Health, Status } from './status.ts'
+import { createStorage } from './storage.ts'
+import type { Storage } from './storage.ts'
+
+export interface World {
+  readonly env: Env
+  readonly crypto: CryptoProvider
+  readonly volume: Volume
+  readonly transport: Transport
+}
+
+export interface SupervisorOptions {
+  readonly world: World
+  /** Port 0: any free port. */
+  readonly listen: Endpoint
+  /** What codes name instead of the address above. */
+  readonly advertise?: { readonly host: string; readonly port?: number }
+  /** Absent: no control socket. */
+  readonly control?: ControlPlace
+  /** Absent: no HTTP. */
+  readonly operations?: OperationsAddress
+  readonly version?: string
+  /** Called when the tree went down by itself: whoever owns the process ends it. */
+  readonly onFailed?: (error: BlazeError) => void
+}
+
+export interface Supervisor {
+  readonly system: System
+  /** With the port that was taken. */
+  readonly endpoint: Endpoint
+  readonly operations: OperationsAddress | undefined
+  /** URL of the first enrolment code, until it is claimed. */
+  enrolment(): string | undefined
+  /** URL of another enrolment code. `QUOTA`, `POISONED`. */
+  createCode(): Promise<string>
+  health(): Health
+  status(): Status
+  /** Takes no more clients, says goodbye to those there are, closes the stores. Idempotent. */
+  stop(): Promise<void>
+}
+
+/** Rejects, having stopped what was started: `PORT_IN_USE`, `ALREADY_OPEN` with `details.pid`, `DAMAGED`, `BAD_CONFIG`. */
+export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
+  const tree = new Tree(options)
+  try {
+    await tree.start()
+    return tree
+  } catch (error) {
+    await tree.stop()
+    throw error
+  }
+}
+
+class Tree implements Supervisor {
+  readonly system: System
+  readonly #options: SupervisorOptions
+  readonly #startedMs: number
+  readonly #root: Ref<never>
+  readonly #storage: Storage
+  readonly #access: Resource<AccessStore>
+  readonly #listener: Resource<Listener>
+  readonly #control: Resource<ControlServer> | undefined
+  readonly #operations: Resource<OperationsServer> | undefined
+  #identity: ServerIdentity | undefined
+  #clients: Ref<ClientsMessage> | undefined
+  #endpoint: Endpoint
+  #address: OperationsAddress | undefined
+  #stopping: Promise<void> | undefined
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options
+    const { env, crypto, volume } = options.world
+    this.#startedMs = env.monotonic()
+    this.#endpoint = options.listen
+    this.#address = options.operations
+    this.system = createSystem({ env, name: 'blazedb' })
+    this.#root = this.system.spawn({
+      name: 'supervisor',
+      behaviour: this.#rootBehaviour(),
+      restart: 'temporary',
+    })
+    this.#storage = createStorage({ volume, env, crypto, parent: this.#branch('storage') })
+    this.#access = this.#accessResource()
+    this.#listener = this.#listenerResource()
+    this.#control = this.#controlResource()
+    this.#operations = this.#operationsResource()
+  }
+
+  get endpoint(): Endpoint {
+    return this.#endpoint
+  }
+
+  get operations(): OperationsAddress | undefined {
+    return this.#address
+  }
+
+  async start(): Promise<void> {
+    const { env, crypto, volume } = this.#options.world
+    spawnUnder(this.#root, this.#access.spec)
+    // The lock of this store is the lock of the data directory: nothing else is touched before it is held.
+    await this.#access.ready()
+    const identity = await openIdentity({ volume, env, crypto })
+    this.#identity = identity
+    const desk = {
+      env,
+      access: () => this.#access.current(),
+      storage: this.#storage,
+      attempts: new AttemptTable(env),
+    }
+    this.#clients = spawnUnder(this.#root, {
+      name: 'clients',
+      behaviour: clients({ identity, crypto, desk }),
+    })
+    const listeners = this.#branch('listeners')
+    spawnUnder(listeners, this.#listener.spec)
+    await this.#listener.ready()
+    if (this.#control !== undefined) {
+      spawnUnder(listeners, this.#control.spec)
+      await this.#control.ready()
+    }
+    if (this.#operations !== undefined) {
+      spawnUnder(this.#root, this.#operations.spec)
+      await this.#operations.ready()
+    }
+    env.log.info('supervisor.started', {
+      listen: formatEndpoint(this.#endpoint),
+      serverKey: this.#serverKey(),
+    })
+  }
+
+  enrolment(): string | undefined {
+    const secret = this.#access.current()?.enrolment()
+    return secret === undefined ? undefined : this.#formatCode(secret)
+  }
+
+  async createCode(): Promise<string> {
+    const access = await this.#access.ready()
+    return this.#formatCode(await access.createCode())
+  }
+
+  health(): Health {
+    const failed: string[] = []
+    if (this.#access.current() === undefined) failed.push('/supervisor/access')
+    if (this.#clients?.alive !== true) failed.push('/supervisor/clients')
+    if (this.#listener.current() === undefined) failed.push('/supervisor/listeners/tls')
+    if (this.#control !== undefined && this.#control.current() === undefined)
+      failed.push('/supervisor/listeners/control')
+    return {
+      ok: failed.length === 0,
+      version: this.#options.version ?? 'unknown',
+      uptimeMs: Math.round(this.#options.world.env.monotonic() - this.#startedMs),
+      clients: this.system.tree().filter(({ kind }) => kind === 'connection').length,
+      databases: this.#access.current()?.databases().length ?? 0,
+      quarantined: this.#storage.count().failed,
+      failed,
+    }
+  }
+
+  status(): Status {
+    const access = this.#access.current()
+    return {
+      ...this.health(),
+      pid: process.pid,
+      rssBytes: process.memoryUsage.rss(),
+      listen: [formatEndpoint(this.#endpoint)],
+      ops: this.#address === undefined ? null : formatOperations(this.#address),
+      hosts: access?.hostCount ?? 0,
+      enrolmentOpen: access?.enrolment() !== undefined,
+      databaseList: (access?.databases() ?? []).map((row) => this.#databaseStatus(row)),
+      actors: this.system.tree(),
+    }
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #stop(): Promise<void> {
+    const { env } = this.#options.world
+    // All at once: one after the other, a thousand slow goodbyes would outlast every patience.
+    if (this.#clients?.alive === true)
+      await this.#clients
+        .ask<number>((reply) => ({ type: 'clients.drain', reply }), limits.clientStopMs)
+        .catch((error: unknown) => env.log.warn('clients.drain.failed', { error: String(error) }))
+    await this.system.stop()
+    env.log.info('supervisor.stopped')
+  }
+
+  #rootBehaviour(): Behaviour<never> {
+    return reducer<undefined, never>({
+      kind: 'supervisor',
+      init: (ctx) => {
+        ctx.own(() => {
+          if (this.#stopping !== undefined) return
+          this.#options.onFailed?.(
+            new BlazeError('CELL_DOWN', 'the supervisor tree went down; its last error is in the log'),
+          )
+        })
+        return undefined
+      },
+      receive: () => undefined,
+    })
+  }
+
+  #branch(name: string): Ref<never> {
+    return spawnUnder(this.#root, {
+      name,
+      behaviour: supervisor({ kind: name, strategy: 'one_for_one', children: [] }),
+    })
+  }
+
+  #accessResource(): Resource<AccessStore> {
+    const { env, crypto, volume } = this.#options.world
+    return createResource<AccessStore>({
+      name: 'access',
+      kind: 'access',
+      open: async () => {
+        const store = await volume.openStore('access')
+        try {
+          return await AccessStore.open({ store, env, crypto })
+        } catch (error) {
+          await store.close()
+          throw error
+        }
+      },
+      close: (access) => access.close(),
+      watch: (access, failed) => access.onFailed(failed),
+      inspect: (access) => ({ hosts: access?.hostCount ?? 0, databases: access?.databases().length ?? 0 }),
+    })
+  }
+
+  #listenerResource(): Resource<Listener> {
+    const { transport } = this.#options.world
+    return createResource<Listener>({
+      name: 'tls',
+      kind: 'listener',
+      open: async () => {
+        const listener = await transport.listen(this.#endpoint, (link) => {
+          if (this.#clients?.tell({ type: 'client.accepted', link }) !== 'ok') link.destroy()
+        })
+        // Clients know this port from now on, so that is where it listens again.
+        this.#endpoint = listener.endpoint
+        return listener
+      },
+      close: (listener) => listener.close(),
+      inspect: (listener) => (listener === undefined ? {} : { listen: formatEndpoint(listener.endpoint) }),
+    })
+  }
+
+  #controlResource(): Resource<ControlServer> | undefined {
+    const { control: place, world } = this.#options
+    if (place === undefined) return undefined
+    return createResource<ControlServer>({
+      name: 'control',
+      kind: 'listener',
+      open: () => listenControl({ place, env: world.env, handle: (request) => answerControl(this, request) }),
+      close: (server) => server.close(),
+      inspect: () => ({ path: place.path }),
+    })
+  }
+
+  #operationsResource(): Resource<OperationsServer> | undefined {
+    const { env } = this.#options.world
+    if (this.#address === undefined) return undefined
+    return createResource<OperationsServer>({
+      name: 'operations',
+      kind: 'operations',
+      open: async () => {
+        assert(this.#address !== undefined, 'operations opened without an address')
+        const server = await listenOperations({
+          env,
+          address: this.#address,
+          health: () => this.health(),
+          status: () => this.status(),
+        })
+        this.#address = server.address
+        return server
+      },
+      close: (server) => server.close(),
+      inspect: (server) => (server === undefined ? {} : { listen: formatOperations(server.address) }),
+    })
+  }
+
+  #databaseStatus({ name, spaceId }: { name: string; spaceId: Uint8Array }): DatabaseStatus {
+    const { state, records, users, error } = this.#storage.info(spaceId)
+    return {
+      name,
+      space: toHex(spaceId),
+      state,
+      records: records ?? null,
+      clients: users,
+      error: error ?? null,
+    }
+  }
+
+  #formatCode({ id, secret }: EnrolmentSecret): string {
+    assert(this.#identity !== undefined, 'a code was asked for before the identity was there')
+    const { advertise } = this.#options
+    return formatCode({
+      kind: 'enroll',
+      host: advertise?.host ?? this.#endpoint.host,
+      port: advertise?.port ?? this.#endpoint.port,
+      codeId: id,
+      secret,
+      serverKey: this.#identity.staticPublicKey,
+    })
+  }
+
+  #serverKey(): string {
+    return this.#identity === undefined ? '' : toHex(this.#identity.staticPublicKey)
+  }
+}

@@ -1,0 +1,54 @@
+/** `blazedb status` for people: what runs, what it hosts, and every actor. Columns are as wide as their widest cell. */
+import { formatDuration, formatMebibytes } from './operations/index.ts'
+import type { Status } from './status.ts'
+
+export function formatStatus(status: Status, nowMs: number): string {
+  const health = status.ok ? 'healthy' : `not healthy: ${status.failed.join(', ')}`
+  const sections = [
+    [
+      `BlazeDB supervisor ${status.version}: ${health}`,
+      `up ${formatDuration(status.uptimeMs)}, ${formatMebibytes(status.rssBytes)}, process ${status.pid}`,
+      `listens on ${status.listen.join(', ')}${status.ops === null ? '' : `, status page ${status.ops}/`}`,
+      `${status.clients} clients connected, ${status.hosts} devices may host`,
+    ].join('\n'),
+    status.databaseList.length === 0
+      ? 'No databases yet.'
+      : formatTable(
+          ['DATABASE', 'SPACE', 'STATE', 'RECORDS', 'RELAYS', ''],
+          status.databaseList.map(({ name, space, state, records, clients, error }) => [
+            name,
+            space,
+            state,
+            records === null ? '-' : String(records),
+            String(clients),
+            error ?? '',
+          ]),
+        ),
+    formatTable(
+      ['ACTOR', 'KIND', 'STATE', 'SINCE', 'RESTARTS', 'MAILBOX', ''],
+      status.actors.map(({ path, kind, state, since, restarts, mailbox, lastError }) => [
+        path,
+        kind,
+        state,
+        formatDuration(nowMs - since),
+        String(restarts),
+        `${mailbox.depth}/${mailbox.max}`,
+        lastError ?? '',
+      ]),
+    ),
+  ]
+  return sections.join('\n\n')
+}
+
+function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [head, ...rows]
+  const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
+  return lines
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
