@@ -10,6 +10,8 @@ export class RecordCache {
   readonly #bytesMax: number
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry>()
+  /** Goes on where the last eviction ended: a fresh one would skip all that was deleted before it, each time. */
+  #oldest: Iterator<string> | undefined
   #bytes = 0
 
   constructor(bytesMax: number) {
@@ -34,9 +36,11 @@ export class RecordCache {
     if (bytes > this.#bytesMax) return
     this.#entries.set(tag, { record, bytes })
     this.#bytes += bytes
-    for (const oldest of this.#entries.keys()) {
-      if (this.#bytes <= this.#bytesMax) return
-      this.delete(oldest)
+    while (this.#bytes > this.#bytesMax) {
+      this.#oldest ??= this.#entries.keys()
+      const { done, value } = this.#oldest.next()
+      if (done === true) this.#oldest = undefined
+      else this.delete(value)
     }
   }
 
