@@ -66,6 +66,17 @@ test('delay with jitter keeps the order', async () => {
   assert.equal(numbersOf(w.there), upTo(100))
 })
 
+test('bytes are copied: nothing is shared between the ends', async () => {
+  const w = await world(1)
+  const record = Uint8Array.of(1, 2, 3)
+
+  w.dialled.send(record)
+  record.fill(9)
+  await w.simulation.pass(10)
+
+  assert.equal(w.there.records, [Uint8Array.of(1, 2, 3)])
+})
+
 test('loss loses records, duplication repeats them, reordering swaps neighbours', async () => {
   const lossy = await world(2, { loss: 0.2 })
   await sendHundred(lossy)

@@ -163,8 +163,10 @@ test('100 silent sockets do not keep an honest one out, nor the listener open', 
   assert.ok(performance.now() - started < 2_000)
 
   link.destroy()
+  const closing = performance.now()
   await listener.close()
   await Promise.all(closed)
+  assert.ok(performance.now() - closing < 2_000, 'they are cut off, not waited for')
 })
 
 test('a server that takes the connection and says nothing is TIMEOUT, one that is no TLS is UNREACHABLE', async () => {

@@ -7,7 +7,6 @@ import type { CryptoProvider, Env, ErrorCode, Signer } from '../../runtime/index
 import type { Link } from '../link.ts'
 import { createHandshake, createP256Dh } from '../noise/index.ts'
 import type { Handshake } from '../noise/index.ts'
-import { SecureChannel } from './channel.ts'
 import type { Channel } from './channel.ts'
 import { encodeErrorBody } from './error-body.ts'
 import { FRAME_HEADER_BYTES, frameType, layFrame } from './frame.ts'
@@ -31,6 +30,7 @@ import {
 import type { ChannelPattern, DeviceProof, Hello, RefusalReason } from './handshake-message.ts'
 import { createRecordCipher } from './record-cipher.ts'
 import type { RecordCipher } from './record-cipher.ts'
+import { SecureChannel } from './secure-channel.ts'
 
 /** A client that has proven itself. */
 export interface ProvenClient {

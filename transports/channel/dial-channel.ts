@@ -6,7 +6,6 @@ import { BlazeError } from '../../runtime/index.ts'
 import type { CryptoProvider, Env, Signer } from '../../runtime/index.ts'
 import type { Link } from '../link.ts'
 import { createHandshake, createP256Dh } from '../noise/index.ts'
-import { SecureChannel } from './channel.ts'
 import type { Channel } from './channel.ts'
 import { frameType, readFrames, violation } from './frame.ts'
 import { HandshakeExchange } from './handshake-exchange.ts'
@@ -27,6 +26,7 @@ import {
 import type { Grant, RefusalReason } from './handshake-message.ts'
 import { createRecordCipher } from './record-cipher.ts'
 import type { RecordCipher } from './record-cipher.ts'
+import { SecureChannel } from './secure-channel.ts'
 
 interface DialIdentity {
   readonly env: Env

@@ -1,7 +1,7 @@
 /** Links and channels to play with: simulated ones under a virtual clock, and what may sit between two ends. */
 import { createSimulation, nodeCrypto } from '../../../runtime/index.ts'
 import type { BlazeError, Env, Signer, Simulation } from '../../../runtime/index.ts'
-import { acceptChannel, createMemoryNetwork, dialChannel } from '../../../transports/index.ts'
+import { acceptChannel, createMemoryNetwork, dialChannel, frameType } from '../../../transports/index.ts'
 import type {
   AcceptChannelOptions,
   Channel,
@@ -13,11 +13,11 @@ import type {
 
 const fill = (value: number, bytes: number): Uint8Array => new Uint8Array(bytes).fill(value)
 
-export const serverScalar: Uint8Array = fill(1, 32)
+const serverScalar: Uint8Array = fill(1, 32)
 export const serverKey: Uint8Array = nodeCrypto.createP256(serverScalar).publicKey
-export const clientScalar: Uint8Array = fill(2, 32)
+const clientScalar: Uint8Array = fill(2, 32)
 export const clientKey: Uint8Array = nodeCrypto.createP256(clientScalar).publicKey
-export const pairingScalar: Uint8Array = fill(3, 32)
+const pairingScalar: Uint8Array = fill(3, 32)
 export const serverDevice: Signer = nodeCrypto.createSigner(fill(4, 32))
 export const clientDevice: Signer = nodeCrypto.createSigner(fill(5, 32))
 export const codeId: Uint8Array = fill(6, 16)
@@ -138,6 +138,11 @@ export async function shake(
   return { client: client.result, server: server.result }
 }
 
+/** How each side ended: `ok` or its code. */
+export function codes({ client, server }: Shaken): string[] {
+  return [client, server].map((side) => (side.ok ? 'ok' : side.code))
+}
+
 /** What one end of a channel has seen. */
 export interface ChannelSeen {
   readonly messages: { stream: number; type: number; body: Uint8Array }[]
@@ -165,4 +170,37 @@ export async function channels(world: World, links?: readonly [Link, Link]): Pro
   const { client, server } = await shake(world, links ?? (await world.link()))
   if (!client.ok || !server.ok) throw new Error('no channel')
   return { dialler: client.value.channel, acceptor: server.value.channel }
+}
+
+/** Two ends, watched. */
+export interface Ends extends Channels {
+  readonly world: World
+  readonly here: ChannelSeen
+  readonly there: ChannelSeen
+  /** Lets everything settle. */
+  settle(): Promise<void>
+}
+
+export async function ends(
+  seedOfWorld = 1,
+  wrap: (links: readonly [Link, Link]) => readonly [Link, Link] = (l) => l,
+): Promise<Ends> {
+  const world = createWorld(seedOfWorld)
+  const { dialler, acceptor } = await channels(world, wrap(await world.link()))
+  const [here, there] = [watchChannel(dialler), watchChannel(acceptor)]
+  return { world, dialler, acceptor, here, there, settle: () => world.simulation.pass(100) }
+}
+
+/** A stream that both ends know. */
+export async function stream(e: Ends): Promise<number> {
+  const id = e.dialler.open()
+  e.dialler.send(id, frameType.open, new Uint8Array(16))
+  await e.settle()
+  e.there.messages.length = 0
+  return id
+}
+
+/** Bytes that are not all alike. */
+export function bytes(length: number, mark = 0): Uint8Array {
+  return new Uint8Array(length).map((_, i) => (i * 7 + mark) & 255)
 }

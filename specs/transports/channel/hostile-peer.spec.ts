@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert'
 
 import { concatBytes, limits, readU32 } from '../../../runtime/index.ts'
 import type { Link } from '../../../transports/index.ts'
-import { SecureChannel } from '../../../transports/channel/channel.ts'
+import { SecureChannel } from '../../../transports/channel/secure-channel.ts'
 import { readFrames } from '../../../transports/channel/frame.ts'
 import { createWorld, watchChannel } from './channel-world.ts'
 import type { ChannelSeen, World } from './channel-world.ts'
