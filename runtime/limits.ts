@@ -190,8 +190,12 @@ export const limits = {
   // Replica: rows that would otherwise grow for ever (PROTOCOL §6.1).
   /** Incarnations kept, each with its first arrival; a cursor into an older one falls back to vectors. */
   incarnationsMax: 64,
-  /** Own heads kept to compare with what a peer shows of us. */
-  ownHeadsMax: 4096,
+  /** Own heads of one opening that nobody was shown, kept because the next round may show them. */
+  ownHeadsMax: 4_096,
+  /** Own heads that peers may show, kept to compare; only openings that never reach a peer add to them. */
+  ownHeadsKeptMax: 65_536,
+  /** Rows of heads that one batch removes. */
+  ownHeadsDroppedMax: 64,
   /** Batch records kept to check the tail of the store. */
   batchRecordsMax: 1024,
 

@@ -94,7 +94,14 @@ export class Exchange {
         send: (type, body) => o.port.send(type, body),
         run: (work, done, failed) => o.port.run(work, done, failed),
         failed: (error) => this.#fail(error),
+        skipped: () => {
+          this.#answerMarks()
+          o.port.progressed()
+        },
         syncing: () => this.#incoming?.syncing ?? false,
+        showing: (entry) => {
+          if (this.#isOwn(entry)) replica.headShown(o.peer, entry.seq)
+        },
       },
     })
   }
@@ -290,10 +297,9 @@ export class Exchange {
   }
 
   #learnVector(entries: readonly VectorEntry[]): void {
-    const { ownReplica, space } = this.#o
+    const { space } = this.#o
     for (const entry of entries) {
-      if (ownReplica !== undefined && equalBytes(entry.replicaId, ownReplica)) {
-        // A head too old to be kept cannot be compared; it counts as unknown, as rule 23 says.
+      if (this.#isOwn(entry)) {
         if (space.replica.compareOwnHead(entry.seq, entry.commitHash) !== 'equal') {
           this.#fail(
             new BlazeError(
@@ -306,11 +312,17 @@ export class Exchange {
           )
           return
         }
+        space.replica.headConfirmed(this.#o.peer, entry.seq)
       }
       const key = bytesKey(entry.replicaId)
       const known = this.#peerVector.get(key)
       if (known === undefined || known.seq < entry.seq) this.#peerVector.set(key, entry)
     }
+  }
+
+  #isOwn(entry: VectorEntry): boolean {
+    const { ownReplica } = this.#o
+    return ownReplica !== undefined && equalBytes(entry.replicaId, ownReplica)
   }
 
   #tellTeam(): void {

@@ -10,6 +10,7 @@ import {
   type Replica,
   type Round,
   type Vector,
+  type VectorEntry,
 } from '../replica/index.ts'
 import { encodeData, RELAY_DATA, type RelayAck } from './message.ts'
 
@@ -20,6 +21,10 @@ export interface OutgoingPort {
   run<T>(work: () => Promise<T>, done: (value: T) => void, failed: (error: unknown) => void): void
   /** A failed read ends the exchange. */
   failed(error: unknown): void
+  /** A round ended without a word to the peer: no acknowledgement will tell that this side is idle. */
+  skipped(): void
+  /** An entry of this side's vector leaves with the end of a round. */
+  showing(entry: VectorEntry): void
   /** This side is itself in a longer round. */
   syncing(): boolean
 }
@@ -27,7 +32,7 @@ export interface OutgoingPort {
 interface SentPart {
   readonly round: number
   readonly part: number
-  readonly upTo: number
+  upTo: number
   readonly sentAtMs: number
 }
 
@@ -47,6 +52,8 @@ export class Outgoing {
   /** Arrival up to which this side has sent or skipped; undefined until the first round ended. */
   #sentUpTo: number | undefined
   #ackedArrival = 0
+  /** Arrival that the last part named: where the peer's cursor will stand. */
+  #toldUpTo = 0
   readonly #unacked: SentPart[] = []
   #roundTripMs: number | undefined
   #firstCursor: { incarnation: Uint8Array; arrival: number } | undefined
@@ -61,7 +68,7 @@ export class Outgoing {
   /** `skip`: the peer's cursor stands at our last arrival and the vectors are equal, so no first round is due. */
   start(cursor: { incarnation: Uint8Array; arrival: number } | undefined, skip: boolean): void {
     this.#firstCursor = cursor
-    if (skip && cursor !== undefined) this.#sentUpTo = this.#ackedArrival = cursor.arrival
+    if (skip && cursor !== undefined) this.#sentUpTo = this.#ackedArrival = this.#toldUpTo = cursor.arrival
   }
 
   /** True when all arrivals were sent and acknowledged. */
@@ -151,17 +158,28 @@ export class Outgoing {
       this.#partNumber === 1 &&
       part.last &&
       part.items.length === 0 &&
-      part.upTo - this.#ackedArrival < limits.relaySkippedArrivalsMax
-    if (!skipped) this.#send(part)
+      part.upTo - this.#toldUpTo < limits.relaySkippedArrivalsMax
+    if (skipped) this.#skip(part.upTo)
+    else this.#send(part)
     if (part.last) {
       this.#round?.close()
       this.#round = undefined
       this.#sentUpTo = part.upTo
     }
+    if (skipped) this.#port.skipped()
     this.pump()
   }
 
+  /** What the peer need not be told counts as acknowledged with what was sent before it. */
+  #skip(upTo: number): void {
+    const last = this.#unacked.at(-1)
+    if (last === undefined) this.#ackedArrival = upTo
+    else last.upTo = upTo
+  }
+
   #send(part: PartRead): void {
+    for (const item of part.items) if (item.kind === 'vector') this.#port.showing(item.entry)
+    this.#toldUpTo = part.upTo
     const batches = inBatches(part.items)
     for (const [at, items] of batches.entries()) {
       const last = at === batches.length - 1

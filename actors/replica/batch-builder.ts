@@ -44,6 +44,8 @@ export interface BatchPlan {
   readonly operations: StoreOperation[]
   readonly numbers: ReplicaNumbers
   readonly vector: readonly StoredVectorEntry[]
+  /** Own heads whose rows the batch removes. */
+  readonly headsRemoved: readonly number[]
 }
 
 const NO_COMMIT = new Uint8Array(32)
@@ -60,9 +62,11 @@ export function buildBatch(
   const vector = new Map(stage.vector)
   for (const { record, lists } of stage.commits.values()) ledger.add(record, lists)
   const head = cutOwnCommits(stage.own, context)
+  const headsRemoved = head === undefined ? [] : state.heads.surplus()
   if (head !== undefined) {
     vector.set(bytesKey(head.replicaId), entryOf(head))
-    operations.push(...headRows(head, state.heads))
+    for (const seq of headsRemoved) operations.push({ type: 'del', key: headKey(seq) })
+    operations.push({ type: 'put', key: headKey(head.lastSeq), value: head.hash })
   }
 
   const numbers = editTags(edits, context, operations)
@@ -83,7 +87,7 @@ export function buildBatch(
     }),
     ...batchRows(numbers, state.numbers.lastArrival + 1),
   )
-  return { operations, numbers, vector: moved }
+  return { operations, numbers, vector: moved, headsRemoved }
 }
 
 /** Cuts own writes into signed commits and returns the last. */
@@ -117,14 +121,6 @@ function cutOwnCommits(writes: readonly Held[], context: BuildContext): CommitRe
 function entryOf(record: CommitRecord): StoredVectorEntry {
   const { replicaId, lastSeq, hash, firstSeq } = record
   return { replicaId, seq: lastSeq, commitHash: hash, commitFirstSeq: firstSeq }
-}
-
-function headRows(head: CommitRecord, heads: ReadonlyMap<number, Uint8Array>): StoreOperation[] {
-  const rows: StoreOperation[] = [{ type: 'put', key: headKey(head.lastSeq), value: head.hash }]
-  const oldest = heads.keys().next().value
-  if (heads.size >= limits.ownHeadsMax && oldest !== undefined)
-    rows.push({ type: 'del', key: headKey(oldest) })
-  return rows
 }
 
 /** Gives each changed tag its arrival, moves live counts and the set hash, and appends the rows. */
@@ -183,8 +179,5 @@ export function landBatch(plan: BatchPlan, edits: ReadonlyMap<string, TagEdit>, 
   const head = plan.vector.find(
     ({ replicaId }) => own !== undefined && bytesKey(replicaId) === bytesKey(own.replicaId),
   )
-  if (head === undefined) return
-  const oldest = state.heads.keys().next().value
-  if (state.heads.size >= limits.ownHeadsMax && oldest !== undefined) state.heads.delete(oldest)
-  state.heads.set(head.seq, head.commitHash)
+  if (head !== undefined) state.heads.landed(head, plan.headsRemoved)
 }

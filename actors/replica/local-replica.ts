@@ -13,7 +13,7 @@ import type { BuiltBatch } from './group-commit.ts'
 import { kills, offer } from './live-set.ts'
 import { forked } from './part-check.ts'
 import { PartInbox } from './part-inbox.ts'
-import { compareHead, lastArrivalOf } from './replica-state.ts'
+import { lastArrivalOf } from './replica-state.ts'
 import type { ReplicaState } from './replica-state.ts'
 import type {
   Cursor,
@@ -175,7 +175,15 @@ export class LocalReplica implements Replica {
   }
 
   compareOwnHead(seq: number, commitHash: Uint8Array): OwnHeadComparison {
-    return compareHead(this.#state.heads, seq, commitHash)
+    return this.#state.heads.compare(seq, commitHash)
+  }
+
+  headShown(peer: Uint8Array, seq: number): void {
+    this.#state.heads.shown(peer, seq)
+  }
+
+  headConfirmed(peer: Uint8Array, seq: number): void {
+    this.#state.heads.confirmed(peer, seq)
   }
 
   startRound(from: { cursor?: Cursor; peerVector: Vector }): Round {

@@ -6,6 +6,7 @@ import { BlazeError, equalBytes, limits, toHex } from '../../runtime/index.ts'
 import { emptyBatchRows } from './batch-builder.ts'
 import { BOOT_ID_BYTES } from './envelope.ts'
 import { LocalReplica } from './local-replica.ts'
+import { OwnHeads } from './own-heads.ts'
 import { RecentArrivals } from './replica-state.ts'
 import type { ReplicaState } from './replica-state.ts'
 import type { Replica, ReplicaOptions } from './replica.ts'
@@ -49,7 +50,8 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   ])
 
   const recent = new RecentArrivals(numbers.lastArrival)
-  const state: ReplicaState = { ...audited, numbers, incarnations, recent }
+  const heads = new OwnHeads(audited.heads)
+  const state: ReplicaState = { vector: audited.vector, heads, numbers, incarnations, recent }
   return new LocalReplica(options, state, incarnation)
 }
 

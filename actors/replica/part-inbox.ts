@@ -4,11 +4,11 @@
  * refusal was known: a cursor or vector never skips what was refused.
  */
 import { bytesKey, equalBytes } from '../../runtime/index.ts'
+import type { CommitRecord } from './commit.ts'
 import type { Envelope } from './envelope.ts'
 import { compareDots, offer, sameDot } from './live-set.ts'
 import { checkPart, forked, violation } from './part-check.ts'
 import type { CheckContext, CheckedPart } from './part-check.ts'
-import { compareHead } from './replica-state.ts'
 import type { ReplicaState } from './replica-state.ts'
 import type { OfferedPart } from './replica.ts'
 import { cursorKey, encodeCursor, SIBLINGS_MAX } from './row.ts'
@@ -105,11 +105,12 @@ export class PartInbox {
       if (known !== undefined && !equalBytes(known.record.bytes, record.bytes)) {
         throw forked(record.replicaId, `two commits begin at seq ${record.firstSeq}`)
       }
+      if (known === undefined) this.#refuseOtherBranch(record)
       if (ownReplicaId === undefined || !equalBytes(record.replicaId, ownReplicaId)) continue
       const own = state.vector.get(bytesKey(ownReplicaId))?.seq ?? 0
       if (record.lastSeq > own)
         throw forked(ownReplicaId, `a peer knows our seq ${record.lastSeq}, we only ${own}`)
-      if (compareHead(state.heads, record.lastSeq, record.hash) === 'different') {
+      if (state.heads.compare(record.lastSeq, record.hash) === 'different') {
         throw forked(ownReplicaId, `a peer knows another seq ${record.lastSeq} of ours`)
       }
     }
@@ -122,6 +123,24 @@ export class PartInbox {
     for (const { tag, offered } of tags) {
       const held = this.#host.tags.newest(tag)
       for (const { envelope } of offered) this.#refuseOtherDot(held, envelope)
+    }
+  }
+
+  /** Rule 23: boots of one id follow each other without overlap, and each commit names the one before it. */
+  #refuseOtherBranch(record: CommitRecord): void {
+    const entry = this.#host.newestEntry(record.replicaId)
+    const held = entry && this.#host.known(entry.replicaId, entry.commitFirstSeq)?.record
+    if (held === undefined) return
+    if (record.firstSeq === held.lastSeq + 1 && !equalBytes(record.previous, held.hash)) {
+      throw forked(
+        record.replicaId,
+        `seq ${record.firstSeq} does not follow the seq ${held.lastSeq} that is known`,
+      )
+    }
+    if (equalBytes(record.bootId, held.bootId)) return
+    const [earlier, later] = record.firstSeqOfBoot < held.firstSeqOfBoot ? [record, held] : [held, record]
+    if (earlier.firstSeqOfBoot === later.firstSeqOfBoot || earlier.lastSeq >= later.firstSeqOfBoot) {
+      throw forked(record.replicaId, `a boot begins at seq ${later.firstSeqOfBoot}, within another`)
     }
   }
 

@@ -3,7 +3,7 @@
  * Invariant: it shows the last synced batch and changes only when a batch has landed.
  */
 import { equalBytes, limits } from '../../runtime/index.ts'
-import type { OwnHeadComparison } from './replica.ts'
+import type { OwnHeads } from './own-heads.ts'
 import type { Incarnation, StoredVectorEntry } from './row.ts'
 import type { SetHash } from './set-hash.ts'
 
@@ -21,23 +21,10 @@ export interface ReplicaState {
   numbers: ReplicaNumbers
   /** By `bytesKey(replicaId)`. */
   readonly vector: Map<string, StoredVectorEntry>
-  /** Own heads by seq, oldest first. */
-  readonly heads: Map<number, Uint8Array>
+  readonly heads: OwnHeads
   /** Newest last. */
   readonly incarnations: readonly Incarnation[]
   readonly recent: RecentArrivals
-}
-
-/** Rule 23: compares what a peer shows of this device's own history. */
-export function compareHead(
-  heads: ReadonlyMap<number, Uint8Array>,
-  seq: number,
-  commitHash: Uint8Array,
-): OwnHeadComparison {
-  const kept = heads.get(seq)
-  if (kept !== undefined) return equalBytes(kept, commitHash) ? 'equal' : 'different'
-  const oldest = heads.keys().next().value ?? 0
-  return heads.size >= limits.ownHeadsMax && seq < oldest ? 'forgotten' : 'unknown'
 }
 
 /** The last arrival of an incarnation, or undefined when it is not listed (rule 14). */

@@ -74,7 +74,7 @@ export interface Round {
 }
 
 /** How this device's own history compares with what a peer shows of it (REPLICATION rule 23). */
-export type OwnHeadComparison = 'equal' | 'different' | 'unknown' | 'forgotten'
+export type OwnHeadComparison = 'equal' | 'different' | 'unknown'
 
 export interface Replica {
   readonly spaceId: Uint8Array
@@ -115,8 +115,12 @@ export interface Replica {
   cursor(peer: Uint8Array): Cursor | undefined
   /** Commit hash of the own head at that seq, if it ended a batch and is still kept. */
   ownHead(seq: number): Uint8Array | undefined
-  /** `unknown`: should be there but is not; `forgotten`: older than the heads that are kept. Both but `equal` need care. */
+  /** Anything but `equal` means that this device has another history than the one that was shown. */
   compareOwnHead(seq: number, commitHash: Uint8Array): OwnHeadComparison
+  /** The own head of that seq is about to be sent to the peer as the end of a round. */
+  headShown(peer: Uint8Array, seq: number): void
+  /** The peer holds that own head and will show no earlier one. */
+  headConfirmed(peer: Uint8Array, seq: number): void
 
   /** By cursor where it is valid, else by vectors. `peerVector` may change meanwhile; tags it covers are skipped. */
   startRound(from: { cursor?: Cursor; peerVector: Vector }): Round

@@ -1,7 +1,7 @@
 /**
  * An ordered store in memory with the timing and the faults of a disk.
- * Invariant: a batch is applied when the disk confirms it, whole, in order; what a crash finds unconfirmed is kept or lost by
- * chance, but never kept without what came before it.
+ * Invariant: a batch is applied whole and in order, and readers may see it a moment before its promise resolves, as with LevelDB;
+ * what a crash finds unapplied is kept or lost by chance, but never kept without what came before it.
  */
 import { BlazeError, bytesKey } from '../../runtime/index.ts'
 import type { Env, Timer } from '../../runtime/index.ts'
@@ -95,6 +95,8 @@ export class SimulatedStore implements OrderedStore {
   readonly #latencyMsMax: number
   readonly #onClose: () => void
   readonly #pending: Pending[] = []
+  /** Applied, and not yet told. */
+  readonly #applied: Pending[] = []
   #failures = 0
   #error: BlazeError | undefined
 
@@ -150,13 +152,14 @@ export class SimulatedStore implements OrderedStore {
         error === undefined ? resolve() : reject(error)
       const pending: Pending = { operations: [...operations], settle, timer: undefined }
       this.#pending.push(pending)
-      // A batch is confirmed together with all before it, as a log is.
-      pending.timer = this.#env.after(this.#env.random() * this.#latencyMsMax, () => this.#confirm(pending))
+      // A batch is applied together with all before it, as a log is.
+      pending.timer = this.#env.after(this.#env.random() * this.#latencyMsMax, () => this.#apply(pending))
     })
   }
 
   async close(): Promise<void> {
-    if (this.#error === undefined) this.#confirm(this.#pending.at(-1))
+    if (this.#error === undefined) this.#apply(this.#pending.at(-1))
+    this.#tell()
     this.#end(new BlazeError('CLOSED', 'the store is closed'))
     this.#onClose()
   }
@@ -168,23 +171,28 @@ export class SimulatedStore implements OrderedStore {
     this.#end(new BlazeError('POISONED', 'the simulated disk lost its power'))
   }
 
-  #confirm(last: Pending | undefined): void {
+  #apply(last: Pending | undefined): void {
     while (last !== undefined && this.#pending.includes(last)) {
       if (this.#failures > 0) {
         this.#failures -= 1
         this.#end(new BlazeError('POISONED', 'the simulated disk failed; close it and reopen'))
         return
       }
-      const next = this.#pending.shift()
-      next?.timer?.cancel()
-      this.#rows.apply(next?.operations ?? [])
-      next?.settle(undefined)
+      const next = this.#pending.shift() ?? last
+      next.timer?.cancel()
+      this.#rows.apply(next.operations)
+      this.#applied.push(next)
     }
+    this.#env.defer(() => this.#tell())
+  }
+
+  #tell(): void {
+    for (const pending of this.#applied.splice(0)) pending.settle(undefined)
   }
 
   #end(error: BlazeError): void {
     this.#error = error
-    for (const pending of this.#pending.splice(0)) {
+    for (const pending of [...this.#applied.splice(0), ...this.#pending.splice(0)]) {
       pending.timer?.cancel()
       pending.settle(error)
     }

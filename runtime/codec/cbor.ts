@@ -49,7 +49,10 @@ const encodeOptions: EncodeOptions = {
     Date: (value: Date) => {
       const seconds = value.getTime() / 1000
       const type = !Number.isInteger(seconds) ? Type.float : seconds < 0 ? Type.negint : Type.uint
-      return [new Token(Type.tag, TAG_DATE), new Token(type, type === Type.uint ? Math.abs(seconds) : seconds)]
+      return [
+        new Token(Type.tag, TAG_DATE),
+        new Token(type, type === Type.uint ? Math.abs(seconds) : seconds),
+      ]
     },
     Object: (value: unknown) =>
       value instanceof Uuid ? [new Token(Type.tag, TAG_UUID), new Token(Type.bytes, value.bytes)] : null,

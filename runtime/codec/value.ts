@@ -41,7 +41,9 @@ export function equalValue(a: Value, b: Value): boolean {
   if (a instanceof Date) return b instanceof Date && a.getTime() === b.getTime()
   if (a instanceof Uuid) return b instanceof Uuid && a.equals(b)
   if (Array.isArray(a)) {
-    return Array.isArray(b) && a.length === b.length && a.every((item, at) => equalValue(item, b[at] as Value))
+    return (
+      Array.isArray(b) && a.length === b.length && a.every((item, at) => equalValue(item, b[at] as Value))
+    )
   }
   if (b instanceof Uint8Array || b instanceof Date || b instanceof Uuid || Array.isArray(b)) return false
   const names = Object.keys(a)
@@ -75,7 +77,9 @@ export function isPlainObject(input: unknown): input is { [name: string]: unknow
 
 /** Why a date cannot be stored, or undefined. */
 export function dateProblem(ms: number): string | undefined {
-  return Number.isNaN(ms) || Math.abs(ms) > DATE_MS_MAX ? 'the date is invalid or beyond 71,000 years' : undefined
+  return Number.isNaN(ms) || Math.abs(ms) > DATE_MS_MAX
+    ? 'the date is invalid or beyond 71,000 years'
+    : undefined
 }
 
 /** Why an integer cannot be stored, or undefined. */

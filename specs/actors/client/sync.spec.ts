@@ -194,6 +194,21 @@ test('a directory restored from an old copy stops with FORKED and sends nothing'
   assert.is(world.supervisor?.status().databaseList[0]?.records, 2)
 })
 
+test('a device that wrote thousands of batches offline, and was restarted, is not taken for a fork', async () => {
+  const { world, a } = await synced(13)
+  await world.settle(a.collection('notes').insert({ id: '1' }))
+  await world.settle(a.sync?.caughtUp() ?? Promise.resolve())
+  await world.settle(a.close())
+
+  const offline = await world.open('a', { sync: false })
+  for (let n = 0; n < 4_300; n++) await world.settle(offline.collection('notes').update('1', { n }))
+  await world.settle(offline.close())
+  const again = await world.open('a')
+  await world.settle(again.sync?.caughtUp() ?? Promise.reject(new Error('no sync')))
+
+  assert.is(again.sync?.status().state, 'caughtUp')
+})
+
 test('bad arguments are refused at the door', async () => {
   const { world, a } = await synced(11)
 

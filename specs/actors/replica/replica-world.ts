@@ -43,8 +43,11 @@ export function authority(): KnownDevices {
   const devices = new Map<string, AuthorityDevice>()
   for (let n = 1; n <= 9; n += 1) {
     const { replicaId, signer } = device(n)
-    const { verify } = nodeCrypto.createVerifier(signer.publicKey)
-    devices.set(bytesKey(replicaId), { verify, mayWrite: true })
+    const verifier = nodeCrypto.createVerifier(signer.publicKey)
+    devices.set(bytesKey(replicaId), {
+      verify: (message, signature) => verifier.verify(message, signature),
+      mayWrite: true,
+    })
   }
   return { devices, device: (replicaId) => devices.get(bytesKey(replicaId)) }
 }

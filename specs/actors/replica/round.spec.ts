@@ -245,7 +245,10 @@ test('an unknown id, a missing right, a wrong signature: nothing of the part is 
     return part
   })
   await attempt('BAD_SIGNATURE', (to) => {
-    to.authority.devices.set(id, { verify: stranger.verify, mayWrite: true })
+    to.authority.devices.set(id, {
+      verify: (message, signature) => stranger.verify(message, signature),
+      mayWrite: true,
+    })
     return part
   })
   await attempt('BAD_SIGNATURE', () => replace('envelope', (item) => flip(item, 90)))
