@@ -153,7 +153,8 @@ async function welcome(
     exchange.send(encodeWelcome(handshake.writeMessage(payload)))
     return { handshake, hello: { ...hello, challenge }, staticKey: pinned.publicKey }
   } catch (error) {
-    if (isRefusable(error)) exchange.refuse(encodeRefusal('refused'))
+    if (error instanceof BlazeError && error.code === 'BUSY') exchange.refuse(encodeRefusal('busy'))
+    else if (isRefusable(error)) exchange.refuse(encodeRefusal('refused'))
     throw error
   }
 }
