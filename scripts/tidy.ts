@@ -23,8 +23,8 @@ const homes: readonly { library: RegExp; home: RegExp; say: string }[] = [
   { library: /^xstate(\/|$)/, home: /(^|\/)machine\.ts$/, say: 'files named machine.ts' },
   {
     library: /^classic-level$/,
-    home: /^actors\/replica\/level-store\.ts$/,
-    say: 'actors/replica/level-store.ts',
+    home: /^actors\/replica\/disk\/level-store\.ts$/,
+    say: 'actors/replica/disk/level-store.ts',
   },
   { library: /^@noble\//, home: /^runtime\/crypto\//, say: 'runtime/crypto/' },
   { library: /^(node:)?crypto$/, home: /^runtime\/crypto\//, say: 'runtime/crypto/' },

@@ -16,10 +16,10 @@ import {
 } from '../../runtime/index.ts'
 import type { CryptoProvider } from '../../runtime/index.ts'
 
-export const TAG_BYTES = 16
-export const REPLICA_ID_BYTES = 8
+const TAG_BYTES = 16
+const REPLICA_ID_BYTES = 8
 export const BOOT_ID_BYTES = 16
-export const KEY_ID_BYTES = 16
+const KEY_ID_BYTES = 16
 export const ENVELOPE_HASH_BYTES = 16
 
 const VERSION = 1

@@ -17,19 +17,12 @@ export type {
 } from './replica.ts'
 
 // Its parts.
-export {
-  BOOT_ID_BYTES,
-  Envelope,
-  KEY_ID_BYTES,
-  parseEnvelope,
-  REPLICA_ID_BYTES,
-  TAG_BYTES,
-} from './envelope.ts'
+export { Envelope } from './envelope.ts'
 export type { ContextEntry, EnvelopeHeader } from './envelope.ts'
-export { compareDots, contextOf, kills, sameDot } from './live-set.ts'
-export { encodeItems, itemBytes, parseItems } from './part.ts'
-export type { PartItem } from './part.ts'
-export { covers, encodeVectorEntry, parseVectorEntry, VECTOR_ENTRY_BYTES, vectorDigest } from './vector.ts'
+export { contextOf } from './live-set.ts'
+export { encodeItems, itemBytes, parseItems } from './round/part.ts'
+export type { PartItem } from './round/part.ts'
+export { encodeVectorEntry, parseVectorEntry, VECTOR_ENTRY_BYTES, vectorDigest } from './vector.ts'
 export type { Vector, VectorEntry } from './vector.ts'
 
 // Disk.
@@ -41,7 +34,7 @@ export type {
   StoreRow,
   StoreSnapshot,
 } from './store.ts'
-export { createDirectoryVolume } from './directory-volume.ts'
-export { createSimulatedVolume } from './simulated-volume.ts'
-export type { SimulatedVolume } from './simulated-volume.ts'
+export { createDirectoryVolume } from './disk/directory-volume.ts'
+export { createSimulatedVolume } from './disk/simulated-volume.ts'
+export type { SimulatedVolume } from './disk/simulated-volume.ts'
 export type { Volume } from './volume.ts'

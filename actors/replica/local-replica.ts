@@ -11,8 +11,8 @@ import type { Envelope } from './envelope.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { BuiltBatch } from './group-commit.ts'
 import { kills, offer } from './live-set.ts'
-import { forked } from './part-check.ts'
-import { PartInbox } from './part-inbox.ts'
+import { forked } from './round/part-check.ts'
+import { PartInbox } from './round/part-inbox.ts'
 import { lastArrivalOf } from './replica-state.ts'
 import type { ReplicaState } from './replica-state.ts'
 import type {
@@ -25,9 +25,9 @@ import type {
   Round,
   TagChange,
 } from './replica.ts'
-import { snapshotSource } from './round-source.ts'
-import type { RoundSource } from './round-source.ts'
-import { createRound } from './round.ts'
+import { snapshotSource } from './round/round-source.ts'
+import type { RoundSource } from './round/round-source.ts'
+import { createRound } from './round/round.ts'
 import { cursorKey, parseCursor, parseStored, SIBLINGS_MAX } from './row.ts'
 import type { Held, StoredVectorEntry } from './row.ts'
 import { commitName, Stage } from './stage.ts'

@@ -4,7 +4,7 @@
  */
 import type { BlazeError, CryptoProvider, Env, Signer } from '../../runtime/index.ts'
 import type { ContextEntry, Envelope } from './envelope.ts'
-import type { PartItem } from './part.ts'
+import type { PartItem } from './round/part.ts'
 import type { OrderedStore, StoreOperation } from './store.ts'
 import type { Vector } from './vector.ts'
 

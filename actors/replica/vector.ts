@@ -39,7 +39,7 @@ export function parseVectorEntry(reader: ByteReader): VectorEntry {
 }
 
 /** Entries in order of replica id. */
-export function sortedEntries(vector: Vector): VectorEntry[] {
+function sortedEntries(vector: Vector): VectorEntry[] {
   return [...vector.values()].sort((a, b) => compareBytes(a.replicaId, b.replicaId))
 }
 

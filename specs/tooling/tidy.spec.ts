@@ -10,10 +10,10 @@ const messages = (path: string, code: string): string[] =>
 test('a foreign library is accepted in its home and refused elsewhere', () => {
   const cases: [library: string, home: string, elsewhere: string][] = [
     ['xstate', 'actors/relay/machine.ts', 'actors/relay/index.ts'],
-    ['classic-level', 'actors/replica/level-store.ts', 'actors/replica/replica.ts'],
+    ['classic-level', 'actors/replica/disk/level-store.ts', 'actors/replica/replica.ts'],
     ['@noble/curves/nist.js', 'runtime/crypto/noble.ts', 'transports/noise.ts'],
     ['node:crypto', 'runtime/crypto/native.ts', 'actors/team/invite.ts'],
-    ['cborg', 'runtime/codec/cbor.ts', 'actors/database/record.ts'],
+    ['cborg', 'runtime/codec/cbor.ts', 'actors/database/record/record.ts'],
     ['node:net', 'transports/tls.ts', 'server/control.ts'],
     ['node:tls', 'transports/tls.ts', 'actors/connection/index.ts'],
     ['fastify', 'server/operation/index.ts', 'actors/client/index.ts'],

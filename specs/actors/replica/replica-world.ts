@@ -19,7 +19,7 @@ import { bytesKey, nodeCrypto } from '../../../runtime/index.ts'
 import type { Env, Signer, Simulation } from '../../../runtime/index.ts'
 
 export const spaceId: Uint8Array = new Uint8Array(16).fill(0x5a)
-export const keyId: Uint8Array = new Uint8Array(16).fill(0x4b)
+const keyId: Uint8Array = new Uint8Array(16).fill(0x4b)
 
 export interface Device {
   readonly replicaId: Uint8Array

@@ -4,8 +4,8 @@
  * acknowledge writes after "disk full" that it then lost. It is never repaired: repair drops rows silently.
  */
 import { ClassicLevel } from 'classic-level'
-import { BlazeError, limits } from '../../runtime/index.ts'
-import type { OrderedStore, RangeOptions, StoreOperation, StoreRow, StoreSnapshot } from './store.ts'
+import { BlazeError, limits } from '../../../runtime/index.ts'
+import type { OrderedStore, RangeOptions, StoreOperation, StoreRow, StoreSnapshot } from '../store.ts'
 
 type Level = ClassicLevel<Uint8Array, Uint8Array>
 type LevelSnapshot = ReturnType<Level['snapshot']>

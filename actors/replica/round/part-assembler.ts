@@ -2,13 +2,13 @@
  * Collects the live sets of a part together with the commits that verify them (REPLICATION rule 10).
  * Invariant: a tag is in a part whole, with all its commits, or not at all; only the first may exceed the size.
  */
-import { BlazeError, toHex } from '../../runtime/index.ts'
-import { encodeCommitItem } from './commit.ts'
+import { BlazeError, toHex } from '../../../runtime/index.ts'
+import { encodeCommitItem } from '../commit.ts'
 import { itemBytes } from './part.ts'
 import type { PartItem } from './part.ts'
 import type { RoundSource } from './round-source.ts'
-import type { CommitRow, Held, StoredVectorEntry } from './row.ts'
-import { commitName } from './stage.ts'
+import type { CommitRow, Held, StoredVectorEntry } from '../row.ts'
+import { commitName } from '../stage.ts'
 
 interface WantedCommit {
   readonly row: CommitRow

@@ -2,16 +2,16 @@
  * A round being sent: the tags that a peer may lack, part by part, in order of arrival (REPLICATION rules 10–14, PROTOCOL §10).
  * Invariant: everything a round says was true at one moment, and was synced then.
  */
-import { assert, BlazeError, limits } from '../../runtime/index.ts'
+import { assert, BlazeError, limits } from '../../../runtime/index.ts'
 import { PartAssembler } from './part-assembler.ts'
-import type { Arrival, RecentArrivals } from './replica-state.ts'
-import type { Round, RoundPart } from './replica.ts'
+import type { Arrival, RecentArrivals } from '../replica-state.ts'
+import type { Round, RoundPart } from '../replica.ts'
 import type { RoundSource } from './round-source.ts'
-import { arrivalKey, numberOfKey } from './row.ts'
-import type { StoredVectorEntry, TagRow } from './row.ts'
-import type { StoreSnapshot } from './store.ts'
-import { covers } from './vector.ts'
-import type { Vector } from './vector.ts'
+import { arrivalKey, numberOfKey } from '../row.ts'
+import type { StoredVectorEntry, TagRow } from '../row.ts'
+import type { StoreSnapshot } from '../store.ts'
+import { covers } from '../vector.ts'
+import type { Vector } from '../vector.ts'
 
 /** What a round needs of its replica. */
 export interface RoundHost {

@@ -3,19 +3,19 @@
  * Invariant: the parts of one peer are staged in the order of the calls, and after a refused one none that was called before its
  * refusal was known: a cursor or vector never skips what was refused.
  */
-import { bytesKey, equalBytes } from '../../runtime/index.ts'
-import type { CommitRecord } from './commit.ts'
-import type { Envelope } from './envelope.ts'
-import { compareDots, offer, sameDot } from './live-set.ts'
+import { bytesKey, equalBytes } from '../../../runtime/index.ts'
+import type { CommitRecord } from '../commit.ts'
+import type { Envelope } from '../envelope.ts'
+import { compareDots, offer, sameDot } from '../live-set.ts'
 import { checkPart, forked, violation } from './part-check.ts'
 import type { CheckContext, CheckedPart } from './part-check.ts'
-import type { ReplicaState } from './replica-state.ts'
-import type { OfferedPart } from './replica.ts'
-import { cursorKey, encodeCursor, SIBLINGS_MAX } from './row.ts'
-import type { Held, StoredVectorEntry } from './row.ts'
-import { commitName } from './stage.ts'
-import type { Stage } from './stage.ts'
-import type { TagTable } from './tag-table.ts'
+import type { ReplicaState } from '../replica-state.ts'
+import type { OfferedPart } from '../replica.ts'
+import { cursorKey, encodeCursor, SIBLINGS_MAX } from '../row.ts'
+import type { Held, StoredVectorEntry } from '../row.ts'
+import { commitName } from '../stage.ts'
+import type { Stage } from '../stage.ts'
+import type { TagTable } from '../tag-table.ts'
 
 export interface InboxHost extends CheckContext {
   readonly ownReplicaId: Uint8Array | undefined

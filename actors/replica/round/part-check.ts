@@ -2,17 +2,17 @@
  * Verifies a part of a peer's round before anything of it is staged (REPLICATION rules 6, 10, 13, 16).
  * Invariant: what comes out is signed by a device that may write, envelope by envelope; what does not verify spoils the whole part.
  */
-import { BlazeError, bytesKey, equalBytes, limits, toHex } from '../../runtime/index.ts'
-import type { CryptoProvider, Env } from '../../runtime/index.ts'
-import { parseCommitItem, verifyCommit } from './commit.ts'
-import type { CommitRecord } from './commit.ts'
-import { parseEnvelope } from './envelope.ts'
-import type { Envelope } from './envelope.ts'
+import { BlazeError, bytesKey, equalBytes, limits, toHex } from '../../../runtime/index.ts'
+import type { CryptoProvider, Env } from '../../../runtime/index.ts'
+import { parseCommitItem, verifyCommit } from '../commit.ts'
+import type { CommitRecord } from '../commit.ts'
+import { parseEnvelope } from '../envelope.ts'
+import type { Envelope } from '../envelope.ts'
 import type { PartItem } from './part.ts'
-import type { Authority, OfferedPart } from './replica.ts'
-import type { CommitRow, Held, StoredVectorEntry } from './row.ts'
-import { commitName } from './stage.ts'
-import type { VerifiedCommit } from './stage.ts'
+import type { Authority, OfferedPart } from '../replica.ts'
+import type { CommitRow, Held, StoredVectorEntry } from '../row.ts'
+import { commitName } from '../stage.ts'
+import type { VerifiedCommit } from '../stage.ts'
 
 export interface CheckedTag {
   readonly tag: Uint8Array

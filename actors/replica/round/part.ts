@@ -2,9 +2,9 @@
  * Items of a part of a round, and their bytes in a data message (PROTOCOL §10).
  * Invariant: an item is never cut; parsing checks shape only, and trust comes from `applyPart`.
  */
-import { ByteReader, ByteWriter } from '../../runtime/index.ts'
-import { encodeVectorEntry, parseVectorEntry, VECTOR_ENTRY_BYTES } from './vector.ts'
-import type { VectorEntry } from './vector.ts'
+import { ByteReader, ByteWriter } from '../../../runtime/index.ts'
+import { encodeVectorEntry, parseVectorEntry, VECTOR_ENTRY_BYTES } from '../vector.ts'
+import type { VectorEntry } from '../vector.ts'
 
 export type PartItem =
   /** A commit in wire form (PROTOCOL §3). */

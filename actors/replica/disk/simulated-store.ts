@@ -3,8 +3,8 @@
  * Invariant: a batch is applied whole and in order, and readers may see it a moment before its promise resolves, as with LevelDB;
  * what a crash finds unapplied is kept or lost by chance, but never kept without what came before it.
  */
-import { BlazeError, bytesKey } from '../../runtime/index.ts'
-import type { Env, Timer } from '../../runtime/index.ts'
+import { BlazeError, bytesKey } from '../../../runtime/index.ts'
+import type { Env, Timer } from '../../../runtime/index.ts'
 import type {
   OrderedStore,
   RangeOptions,
@@ -12,7 +12,7 @@ import type {
   StoreReader,
   StoreRow,
   StoreSnapshot,
-} from './store.ts'
+} from '../store.ts'
 
 /** The rows of a store, which outlive its handles. Copied on write while a snapshot holds them. */
 export class SimulatedRows implements StoreReader {

@@ -1,8 +1,8 @@
 /** What a round reads: one moment of a replica. Invariant: everything in it was synced, and belongs together. */
-import type { CryptoProvider } from '../../runtime/index.ts'
-import { commitKey, parseCommitRow, parseStored, parseTagRow, tagKey } from './row.ts'
-import type { CommitRow, StoredVectorEntry, TagRow } from './row.ts'
-import type { StoreReader } from './store.ts'
+import type { CryptoProvider } from '../../../runtime/index.ts'
+import { commitKey, parseCommitRow, parseStored, parseTagRow, tagKey } from '../row.ts'
+import type { CommitRow, StoredVectorEntry, TagRow } from '../row.ts'
+import type { StoreReader } from '../store.ts'
 
 /** One moment of a replica. */
 export interface RoundSource {

@@ -2,12 +2,12 @@
  * A volume in memory that survives its handles, can lose its power, and lets a spec look at and damage what it holds.
  * Invariant: after `crash()` no old handle works, and the volume can be opened again at once.
  */
-import { BlazeError } from '../../runtime/index.ts'
-import type { Env } from '../../runtime/index.ts'
+import { BlazeError } from '../../../runtime/index.ts'
+import type { Env } from '../../../runtime/index.ts'
 import { SimulatedRows, SimulatedStore } from './simulated-store.ts'
-import type { StoreOperation, StoreReader } from './store.ts'
+import type { StoreOperation, StoreReader } from '../store.ts'
 import { checkVolumeName } from './volume-name.ts'
-import type { Volume } from './volume.ts'
+import type { Volume } from '../volume.ts'
 
 export interface SimulatedVolume extends Volume {
   /** Power cut: what was not synced is lost or, by chance, there; every open handle fails. */

@@ -5,11 +5,11 @@
  */
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { BlazeError } from '../../runtime/index.ts'
+import { BlazeError } from '../../../runtime/index.ts'
 import { openLevelStore } from './level-store.ts'
-import type { OrderedStore } from './store.ts'
+import type { OrderedStore } from '../store.ts'
 import { checkVolumeName } from './volume-name.ts'
-import type { Volume } from './volume.ts'
+import type { Volume } from '../volume.ts'
 
 /** Names the process that holds a store; LevelDB leaves files alone whose names it does not know. */
 const HOLDER = 'HOLDER'
