@@ -4,7 +4,7 @@
  */
 import { BlazeError, limits, Uuid } from '../../runtime/index.ts'
 import { checkId, openCollectionProblem, parseDoc } from '../database/index.ts'
-import type { Database, Doc, DocInput, ParsedDoc, RecordInput, WriteStep } from '../database/index.ts'
+import type { Database, Doc, DocFields, ParsedDoc, RecordInput, WriteStep } from '../database/index.ts'
 import { bounded } from './deadline.ts'
 import type { WaitOptions } from './deadline.ts'
 import { QueryBuilder } from './query-builder.ts'
@@ -28,7 +28,7 @@ export class Collection {
   }
 
   /** Returns the id: `doc.id`, or a new UUID version 7. `RECORD_EXISTS`, `READ_ONLY`, `BAD_VALUE`, `TOO_LARGE`. */
-  async insert(doc: DocInput, options: WaitOptions = {}): Promise<string> {
+  async insert<T extends DocFields<T>>(doc: T, options: WaitOptions = {}): Promise<string> {
     const input = this.#withId(parseDoc(doc))
     await this.#write('insert', [input], options)
     return input.id
@@ -38,23 +38,23 @@ export class Collection {
    * Returns the ids in order. All documents are checked before the first is written; then chunks of 256 are written in order, each
    * as a whole. When a chunk is refused, earlier ones stay: it is not all or nothing.
    */
-  async insertMany(docs: readonly DocInput[], options: WaitOptions = {}): Promise<string[]> {
+  async insertMany<T extends DocFields<T>>(docs: readonly T[], options: WaitOptions = {}): Promise<string[]> {
     if (!Array.isArray(docs)) throw new TypeError('docs: expected an array')
     return bounded(this.#database.env, 'insertMany', options, this.#insertChunks(docs))
   }
 
   /** Replaces the record, or makes it. */
-  async put(id: string, doc: DocInput, options: WaitOptions = {}): Promise<void> {
+  async put<T extends DocFields<T>>(id: string, doc: T, options: WaitOptions = {}): Promise<void> {
     await this.#write('put', [this.#at(id, doc)], options)
   }
 
   /** Changes the fields of `patch`; one that is undefined is removed. `NOT_FOUND`. */
-  async update(id: string, patch: DocInput, options: WaitOptions = {}): Promise<void> {
+  async update<T extends DocFields<T>>(id: string, patch: T, options: WaitOptions = {}): Promise<void> {
     await this.#write('update', [this.#at(id, patch)], options)
   }
 
   /** Brings a deleted id back with these fields. `NOT_FOUND` when it never was, `RECORD_EXISTS` when it is there. */
-  async restore(id: string, doc: DocInput, options: WaitOptions = {}): Promise<void> {
+  async restore<T extends DocFields<T>>(id: string, doc: T, options: WaitOptions = {}): Promise<void> {
     await this.#write('restore', [this.#at(id, doc)], options)
   }
 
@@ -94,7 +94,7 @@ export class Collection {
     return Promise.reject(notSupported(`createIndex(${fields.join(', ')})`))
   }
 
-  async #insertChunks(docs: readonly DocInput[]): Promise<string[]> {
+  async #insertChunks(docs: readonly unknown[]): Promise<string[]> {
     const { env } = this.#database
     const breathe = (): Promise<void> => new Promise((resolve) => env.defer(resolve))
     const chunks: RecordInput[][] = []
@@ -140,7 +140,7 @@ export class Collection {
     return Uuid.v7(env.now(), chance).toString()
   }
 
-  #at(id: string, doc: DocInput): RecordInput {
+  #at(id: string, doc: unknown): RecordInput {
     const parsed = parseDoc(doc)
     if (parsed.id !== undefined && parsed.id !== id) {
       throw new TypeError('doc.id: expected none, or the id of the call')

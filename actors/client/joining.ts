@@ -56,7 +56,8 @@ export async function invite(
   // A first connection that is under way is waited for; a supervisor that did not answer is not.
   await sync.wait('invite', { ...options, timeoutMs }, () => {
     if (sync.isOnline()) return true
-    if (sync.status().attempts > 0) throw new BlazeError('OFFLINE', `an invite needs the supervisor: ${sync.why()}`)
+    if (sync.status().attempts > 0)
+      throw new BlazeError('OFFLINE', `an invite needs the supervisor: ${sync.why()}`)
     return false
   })
   const { crypto, env } = world

@@ -8,7 +8,7 @@ export class LiveResults implements AsyncIterable<LiveDelta> {
   /** Resolves after `close()`; rejects with why the database ended it, or with what the callback threw. */
   readonly closed: Promise<void>
   #open: OpenLiveQuery | undefined
-  #end: { error: unknown } | undefined
+  #end: { readonly error: Error | undefined } | undefined
   #settle: { resolve(): void; reject(error: unknown): void } | undefined
   #wake: (() => void) | undefined
   #consumed = false
@@ -83,10 +83,14 @@ export class LiveResults implements AsyncIterable<LiveDelta> {
 
   #finish(error: unknown): void {
     if (this.#end !== undefined) return
-    this.#end = { error }
+    const reason =
+      error === undefined || error instanceof Error
+        ? error
+        : new Error('a live query ended', { cause: error })
+    this.#end = { error: reason }
     this.#open?.close()
-    if (error === undefined) this.#settle?.resolve()
-    else this.#settle?.reject(error)
+    if (reason === undefined) this.#settle?.resolve()
+    else this.#settle?.reject(reason)
     this.#wake?.()
   }
 }

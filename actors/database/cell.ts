@@ -129,7 +129,9 @@ class DatabaseKeeper {
     const core = this.#core
     const damaged = cause instanceof BlazeError && !retried.has(cause.code)
     core.error =
-      cause instanceof BlazeError ? cause : new BlazeError('POISONED', 'the store cannot be opened', { cause })
+      cause instanceof BlazeError
+        ? cause
+        : new BlazeError('POISONED', 'the store cannot be opened', { cause })
     core.state = damaged ? 'damaged' : 'failed'
     ctx.send({ type: damaged ? 'database.damaged' : 'database.failed' })
     this.#first?.reject(cause)

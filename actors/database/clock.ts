@@ -4,7 +4,7 @@
  */
 import { BlazeError, limits } from '../../runtime/index.ts'
 import type { Env } from '../../runtime/index.ts'
-import type { Stamp } from './record.ts'
+import type { Stamp } from './record/record.ts'
 
 const COUNTER_MAX = 0xffff
 
@@ -30,9 +30,13 @@ export class HybridClock {
   tick(): Stamp {
     const now = this.#env.now()
     if (Math.abs(this.#offsetMs) > limits.clockAheadMsMax) {
-      throw new BlazeError('CLOCK_SKEW', 'the wall clock differs from that of the supervisor by more than the limit', {
-        details: { offsetMs: this.#offsetMs, offsetMsMax: limits.clockAheadMsMax },
-      })
+      throw new BlazeError(
+        'CLOCK_SKEW',
+        'the wall clock differs from that of the supervisor by more than the limit',
+        {
+          details: { offsetMs: this.#offsetMs, offsetMsMax: limits.clockAheadMsMax },
+        },
+      )
     }
     if (this.#ms - now > limits.clockAheadMsMax) {
       throw new BlazeError('CLOCK_SKEW', 'the wall clock is behind earlier writes by more than the limit', {

@@ -2,7 +2,7 @@
  * The built-in view (collection, id) of what is shown, in memory: it grows with the number of ids, deleted ones included.
  * Invariant: a tag stands at most once in it; deleted ids stay, because a mirror has to learn of them.
  */
-import type { RecordState } from './record.ts'
+import type { RecordState } from './record/record.ts'
 
 interface Ids {
   /** Record id → tag, as `bytesKey`. */

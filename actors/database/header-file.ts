@@ -75,7 +75,8 @@ export async function createHeader(
   const { crypto, env } = world
   const kdf = createKdf(options.secret, options.profile, env)
   const derivedKey = await deriveKey(options.secret, kdf, crypto)
-  if (derivedKey === undefined) throw new TypeError('the key derivation fits the kind of secret it was made for')
+  if (derivedKey === undefined)
+    throw new TypeError('the key derivation fits the kind of secret it was made for')
   const file = new HeaderFile(world, { kdf, derivedKey, masterKey: env.entropy(32) }, 0, options.identity)
   await file.write(options.identity)
   return file
@@ -96,7 +97,8 @@ export async function unlockHeader(world: HeaderWorld, secret: Secret): Promise<
   const keys: { kdf: Kdf; derivedKey: Uint8Array | undefined }[] = []
   for (const header of newest) {
     const known = keys.find(({ kdf }) => sameKdf(kdf, header.kdf, world.crypto))
-    const derivedKey = known === undefined ? await deriveKey(secret, header.kdf, world.crypto) : known.derivedKey
+    const derivedKey =
+      known === undefined ? await deriveKey(secret, header.kdf, world.crypto) : known.derivedKey
     keys.push({ kdf: header.kdf, derivedKey })
     const masterKey = derivedKey === undefined ? undefined : openMaster(header, derivedKey, world.crypto)
     if (derivedKey === undefined || masterKey === undefined) {

@@ -2,7 +2,14 @@
  * Bytes of the database header (PROTOCOL §6.2): the master key under the password's key, the identity under the master key.
  * Invariant: cost parameters are bounded before any derivation, and nothing is believed that does not authenticate.
  */
-import { AEAD_NONCE_BYTES, BlazeError, ByteReader, ByteWriter, concatBytes, limits } from '../../runtime/index.ts'
+import {
+  AEAD_NONCE_BYTES,
+  BlazeError,
+  ByteReader,
+  ByteWriter,
+  concatBytes,
+  limits,
+} from '../../runtime/index.ts'
 import type { CryptoProvider, Env, ScryptCost } from '../../runtime/index.ts'
 
 const MAGIC = new TextEncoder().encode('BLZH')
@@ -153,7 +160,10 @@ export async function deriveKey(
   return derived
 }
 
-function identityAead(masterKey: Uint8Array, crypto: CryptoProvider): ReturnType<CryptoProvider['createAead']> {
+function identityAead(
+  masterKey: Uint8Array,
+  crypto: CryptoProvider,
+): ReturnType<CryptoProvider['createAead']> {
   return crypto.createAead(crypto.hkdfSha256(masterKey, NO_SALT, 'identity', 32))
 }
 

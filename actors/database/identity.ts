@@ -50,7 +50,7 @@ export interface IdentityPatch {
 }
 
 export function patchIdentity(identity: DatabaseIdentity, patch: IdentityPatch): DatabaseIdentity {
-  const { genesis = undefined, remote = undefined, join = undefined, ...rest } = { ...identity, ...patch }
+  const { genesis, remote, join, ...rest } = { ...identity, ...patch }
   return {
     ...rest,
     ...(genesis === undefined ? {} : { genesis }),
@@ -168,5 +168,8 @@ function countOf(item: CborItem): number {
 }
 
 function bad(what: string): BlazeError {
-  return new BlazeError('BAD_VALUE', `the identity in the database header has the wrong shape: expected ${what}`)
+  return new BlazeError(
+    'BAD_VALUE',
+    `the identity in the database header has the wrong shape: expected ${what}`,
+  )
 }

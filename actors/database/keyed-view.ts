@@ -9,7 +9,7 @@ import { CollectionIndex } from './collection-index.ts'
 import { RecordCache } from './record-cache.ts'
 import { NOTHING } from './record-reader.ts'
 import type { Assembled, Hold, HoldReason, RecordReader } from './record-reader.ts'
-import type { RecordState } from './record.ts'
+import type { RecordState } from './record/record.ts'
 
 /** A record whose shown state may have changed; `state` is undefined when nothing of it is shown any more. */
 export interface RecordChange {
@@ -24,8 +24,8 @@ export interface KeyedViewOptions {
   readonly env: Env
   readonly reader: RecordReader
   /** Something was held back; `writer` is the replica id in hexadecimal. */
-  onHeld(reason: HoldReason, writer: string): void
-  onChanged(changes: readonly RecordChange[]): void
+  readonly onHeld: (reason: HoldReason, writer: string) => void
+  readonly onChanged: (changes: readonly RecordChange[]) => void
 }
 
 /** A cached record costs about this much more than the bytes of its envelopes. */
@@ -71,6 +71,14 @@ export class KeyedView {
     return tag === undefined ? undefined : this.#shown(tag).state
   }
 
+  /** The same for a pass over many records, which leaves the cache to those that are read one by one. */
+  peek(collection: string, id: string): RecordState | undefined {
+    const tag = this.index.tag(collection, id)
+    if (tag === undefined) return undefined
+    const cached = this.#cache.get(tag)
+    return (cached ?? this.#reader.assemble(this.#attached().committed(tagOf(tag)))).state
+  }
+
   /** What a write to the tag has to merge: staged writes included. */
   readForWrite(tag: Uint8Array, collection: string, id: string): Assembled {
     const key = bytesKey(tag)
@@ -78,7 +86,10 @@ export class KeyedView {
     if (replica.hasStaged(tag)) {
       const live = replica.live(tag)
       const staged = this.#staged.get(key)
-      const own = staged === undefined ? undefined : live.find((envelope) => isOwn(envelope, staged.sealNumber, replica))
+      const own =
+        staged === undefined
+          ? undefined
+          : live.find((envelope) => isOwn(envelope, staged.sealNumber, replica))
       return this.#reader.assemble(
         live,
         staged === undefined || own === undefined ? undefined : { envelope: own, state: staged.state },
@@ -128,7 +139,10 @@ export class KeyedView {
     for (const { tag, live } of changes) {
       const key = bytesKey(tag)
       const staged = this.#staged.get(key)
-      const own = staged === undefined ? undefined : live.find((envelope) => isOwn(envelope, staged.sealNumber, replica))
+      const own =
+        staged === undefined
+          ? undefined
+          : live.find((envelope) => isOwn(envelope, staged.sealNumber, replica))
       const known =
         staged === undefined || own === undefined ? undefined : { envelope: own, state: staged.state }
       // The newest staged write of the tag is the last that will be looked for.

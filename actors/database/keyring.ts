@@ -2,7 +2,15 @@
  * The keys of a space: tags, and seals of bodies (PROTOCOL §1, §2).
  * Invariant: a key leaves this object only as tags, ciphertexts and plaintexts; nonces come from the replica's seal numbers.
  */
-import { assert, bytesKey, compareBytes, concatBytes, limits, U48_MAX, writeU48 } from '../../runtime/index.ts'
+import {
+  assert,
+  bytesKey,
+  compareBytes,
+  concatBytes,
+  limits,
+  U48_MAX,
+  writeU48,
+} from '../../runtime/index.ts'
 import type { Aead, CryptoProvider } from '../../runtime/index.ts'
 import type { Envelope } from '../replica/index.ts'
 

@@ -3,11 +3,11 @@
  * Invariant: what waits for a slow consumer is one change per record, never one per write; ids match exactly what was delivered.
  */
 import type { RecordChange } from './keyed-view.ts'
-import type { Doc } from './document.ts'
-import { docOf } from './document.ts'
+import type { Doc } from './record/document.ts'
+import { docOf } from './record/document.ts'
 import { compileQuery } from './query.ts'
 import type { Predicate, Query } from './query.ts'
-import type { RecordState } from './record.ts'
+import type { RecordState } from './record/record.ts'
 
 export interface LiveDelta {
   readonly added: Doc[]

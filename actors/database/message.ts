@@ -1,14 +1,14 @@
 /** What a database cell is told. Each message carries its reply, which is called exactly once. */
 import type { LiveQuery, LiveSink } from './live-query.ts'
-import type { Doc } from './document.ts'
+import type { Doc } from './record/document.ts'
 import type { Query } from './query.ts'
-import type { RecordName } from './record-change.ts'
+import type { RecordName } from './record/record-change.ts'
 import type { ImportedRecord, RecordInput } from './record-writer.ts'
 import type { HeldCounts } from './keyed-view.ts'
 
 export interface Reply<R> {
-  resolve(value: R): void
-  reject(error: unknown): void
+  readonly resolve: (value: R) => void
+  readonly reject: (error: unknown) => void
 }
 
 export type WriteStep = 'insert' | 'put' | 'update' | 'restore'

@@ -42,7 +42,9 @@ async function unlock(core: DatabaseCore, store: OrderedStore): Promise<Unlocked
   const world: HeaderWorld = { volume, crypto, env }
   let header: HeaderFile | undefined = await unlockHeader(world, secret)
   if (header !== undefined && birth !== undefined) {
-    throw new BlazeError('NAME_TAKEN', 'the directory holds a database already', { details: { at: volume.at } })
+    throw new BlazeError('NAME_TAKEN', 'the directory holds a database already', {
+      details: { at: volume.at },
+    })
   }
   if (header === undefined) {
     if (store.get(FORMAT_ROW) !== undefined) throw missingHeader()

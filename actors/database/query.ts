@@ -4,8 +4,8 @@
  */
 import { isPlainObject, limits, Uuid } from '../../runtime/index.ts'
 import type { Value } from '../../runtime/index.ts'
-import type { RecordState } from './record.ts'
-import { compareValues } from './value-order.ts'
+import type { RecordState } from './record/record.ts'
+import { compareValues } from './record/value-order.ts'
 
 export const operators = ['=', '!=', '<', '<=', '>', '>=', 'in', 'prefix', 'contains'] as const
 export type Operator = (typeof operators)[number]

@@ -1,4 +1,7 @@
-/** Decoded records by tag, least recently used out first. Invariant: the sum of estimates stays within the bound. */
+/**
+ * Decoded records by tag: a young and an old generation; what is used moves to the young one, and the old one goes as a whole.
+ * Invariant: the sum of estimates stays within the bound. Entries never leave one by one: a Map pays for deletions at its front.
+ */
 import type { Assembled } from './record-reader.ts'
 
 interface Entry {
@@ -7,47 +10,47 @@ interface Entry {
 }
 
 export class RecordCache {
-  readonly #bytesMax: number
-  /** Least recently used first. */
-  readonly #entries = new Map<string, Entry>()
-  /** Goes on where the last eviction ended: a fresh one would skip all that was deleted before it, each time. */
-  #oldest: Iterator<string> | undefined
-  #bytes = 0
+  readonly #generationBytesMax: number
+  #young = new Map<string, Entry>()
+  #old = new Map<string, Entry>()
+  #youngBytes = 0
+  #oldBytes = 0
 
   constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax
+    this.#generationBytesMax = bytesMax / 2
   }
 
   get bytes(): number {
-    return this.#bytes
+    return this.#youngBytes + this.#oldBytes
   }
 
   get(tag: string): Assembled | undefined {
-    const entry = this.#entries.get(tag)
-    if (entry === undefined) return undefined
-    this.#entries.delete(tag)
-    this.#entries.set(tag, entry)
-    return entry.record
+    const young = this.#young.get(tag)
+    if (young !== undefined) return young.record
+    const old = this.#old.get(tag)
+    if (old === undefined) return undefined
+    this.set(tag, old.record, old.bytes)
+    return old.record
   }
 
-  /** `bytes` estimates what the record takes in memory; one that exceeds the bound is not kept. */
+  /** `bytes` estimates what the record takes in memory; one that exceeds half the bound is not kept. */
   set(tag: string, record: Assembled, bytes: number): void {
     this.delete(tag)
-    if (bytes > this.#bytesMax) return
-    this.#entries.set(tag, { record, bytes })
-    this.#bytes += bytes
-    while (this.#bytes > this.#bytesMax) {
-      this.#oldest ??= this.#entries.keys()
-      const { done, value } = this.#oldest.next()
-      if (done === true) this.#oldest = undefined
-      else this.delete(value)
+    if (bytes > this.#generationBytesMax) return
+    if (this.#youngBytes + bytes > this.#generationBytesMax) {
+      this.#old = this.#young
+      this.#oldBytes = this.#youngBytes
+      this.#young = new Map()
+      this.#youngBytes = 0
     }
+    this.#young.set(tag, { record, bytes })
+    this.#youngBytes += bytes
   }
 
   delete(tag: string): void {
-    const entry = this.#entries.get(tag)
-    if (entry === undefined) return
-    this.#entries.delete(tag)
-    this.#bytes -= entry.bytes
+    const young = this.#young.get(tag)
+    if (young !== undefined && this.#young.delete(tag)) this.#youngBytes -= young.bytes
+    const old = this.#old.get(tag)
+    if (old !== undefined && this.#old.delete(tag)) this.#oldBytes -= old.bytes
   }
 }

@@ -8,9 +8,9 @@ import { contextOf } from '../replica/index.ts'
 import type { ContextEntry, Envelope } from '../replica/index.ts'
 import type { HybridClock } from './clock.ts'
 import type { Keyring } from './keyring.ts'
-import { decodeBody } from './record-body.ts'
-import { joinRecords } from './record.ts'
-import type { RecordState, Stamp } from './record.ts'
+import { decodeBody } from './record/record-body.ts'
+import { joinRecords } from './record/record.ts'
+import type { RecordState, Stamp } from './record/record.ts'
 
 /** Why an envelope is not shown: its time or its key has not come, its life is absurd, or it is wrong for good. */
 export type HoldReason = 'clock' | 'key' | 'life' | 'bad'

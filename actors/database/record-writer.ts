@@ -9,11 +9,11 @@ import type { Space } from '../team/index.ts'
 import type { HybridClock } from './clock.ts'
 import type { KeyedView } from './keyed-view.ts'
 import type { Keyring } from './keyring.ts'
-import { encodeBody } from './record-body.ts'
-import { deleteFrom } from './record-change.ts'
-import type { FieldValues, RecordName } from './record-change.ts'
-import { equalRecords, joinRecords } from './record.ts'
-import type { RecordState, Stamp } from './record.ts'
+import { encodeBody } from './record/record-body.ts'
+import { deleteFrom } from './record/record-change.ts'
+import type { FieldValues, RecordName } from './record/record-change.ts'
+import { equalRecords, joinRecords } from './record/record.ts'
+import type { RecordState, Stamp } from './record/record.ts'
 
 export interface RecordWriterOptions {
   readonly crypto: CryptoProvider

@@ -5,16 +5,16 @@
 import { assert, BlazeError, limits } from '../../runtime/index.ts'
 import type { Env } from '../../runtime/index.ts'
 import type { Space } from '../team/index.ts'
-import { docOf } from './document.ts'
+import { docOf } from './record/document.ts'
 import type { KeyedView, RecordChange } from './keyed-view.ts'
 import { LiveQuery } from './live-query.ts'
-import type { DatabaseRequest, OpenLiveQuery, WriteStep } from './message.ts'
+import type { DatabaseRequest, OpenLiveQuery, Reply, WriteStep } from './message.ts'
 import { compileQuery } from './query.ts'
 import type { Query } from './query.ts'
-import { insertInto, putInto, restoreInto, updateInto } from './record-change.ts'
-import type { RecordName } from './record-change.ts'
+import { insertInto, putInto, restoreInto, updateInto } from './record/record-change.ts'
+import type { RecordName } from './record/record-change.ts'
 import type { ImportedRecord, RecordStep, RecordWriter } from './record-writer.ts'
-import type { RecordState } from './record.ts'
+import type { RecordState } from './record/record.ts'
 
 const steps: Readonly<Record<WriteStep, RecordStep>> = {
   insert: insertInto,
@@ -186,7 +186,7 @@ export class DatabaseSession {
     const ids = [...this.view.index.ids(query.collection)]
     for (let at = 0; at < ids.length; at += 1) {
       if (at % limits.scanSliceRecords === limits.scanSliceRecords - 1) await this.#breathe()
-      const state = this.view.read(query.collection, ids[at] as string)
+      const state = this.view.peek(query.collection, ids[at] as string)
       if (state !== undefined && matches(state) && !take(state)) return
     }
   }
@@ -231,7 +231,7 @@ function shown(state: RecordState | undefined): ReturnType<typeof docOf> | undef
   return state === undefined || state.deleted !== undefined ? undefined : docOf(state)
 }
 
-function answer<R>(reply: { resolve(value: R): void; reject(error: unknown): void }, work: Promise<R>): void {
+function answer<R>(reply: Reply<R>, work: Promise<R>): void {
   work.then(reply.resolve, reply.reject)
 }
 

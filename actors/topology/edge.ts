@@ -17,7 +17,11 @@ export type EdgeMessage =
 
 export interface EdgeOptions {
   /** With the database that each reads. */
-  readonly flows: readonly { readonly flow: MirrorFlow; readonly source: Database; readonly target: Database }[]
+  readonly flows: readonly {
+    readonly flow: MirrorFlow
+    readonly source: Database
+    readonly target: Database
+  }[]
   /** Before the first pass. */
   connect(): Promise<void>
   /** A pass is complete, with undefined; or the edge has failed for good. */
@@ -129,7 +133,7 @@ class EdgeKeeper {
       return undefined
     }
     this.error = cause
-    if (transient.has(cause.code)) {
+    if (this.#connected && transient.has(cause.code)) {
       ctx.after(limits.reopenDelayMs, { type: 'edge.drain' })
       return undefined
     }

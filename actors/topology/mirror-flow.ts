@@ -11,9 +11,9 @@ export interface MirrorFlowOptions {
   /** Of the source; undefined means all that applications can name. */
   readonly collections: readonly string[] | undefined
   /** Name in the target of a collection of the source. */
-  rename(collection: string): string
+  readonly rename: (collection: string) => string
   /** Called before the first record of a collection of the target; a rejection ends the pass. */
-  admit(collection: string): Promise<void>
+  readonly admit: (collection: string) => Promise<void>
 }
 
 export class MirrorFlow {

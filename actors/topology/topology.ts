@@ -145,9 +145,7 @@ class LocalConnection implements Connection {
   }
 }
 
-function checkOptions(
-  options: ConnectLocalOptions,
-): Pick<ConnectLocalOptions, 'mode'> & {
+function checkOptions(options: ConnectLocalOptions): Pick<ConnectLocalOptions, 'mode'> & {
   collections: readonly string[] | undefined
   into: string | undefined
 } {

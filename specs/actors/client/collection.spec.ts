@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { DocInput } from '../../../actors/database/index.ts'
-import { limits, Uuid } from '../../../runtime/index.ts'
+import { BlazeError, limits, Uuid } from '../../../runtime/index.ts'
 import { createClientWorld, KEY } from './simulated-client.ts'
 import { openIn } from '../../../actors/client/index.ts'
 
@@ -19,7 +19,7 @@ test('a record that was inserted is read back as its own copy', async () => {
   const id = await settle(bugs.insert(doc))
   doc.tags.push('mutated later')
   const first = await settle(bugs.get(id))
-  ;(first?.['tags'] as string[]).push('mutated copy')
+  ;(first as unknown as { tags: string[] }).tags.push('mutated copy')
   const second = await settle(bugs.get(id))
 
   assert.equal(second, { id, title: 'crash', tags: ['a'], raw: new Uint8Array([1, 2]), at: new Date(5) })
@@ -142,14 +142,17 @@ test('values that cannot be stored are BAD_VALUE and change nothing', async () =
   await settle(bugs.insert({ id: 'x', a: 1 }))
 
   for (const value of ['\uD800', new Date(Number.NaN), 2n ** 64n, [undefined], new (class {})()]) {
-    assert.is(await code(() => bugs.update('x', { a: value } as DocInput)), 'BAD_VALUE')
-    assert.is(await code(() => bugs.insertMany([{ ok: 1 }, { a: value } as DocInput])), 'BAD_VALUE')
+    assert.is(await code(() => bugs.update('x', { a: value } as unknown as DocInput)), 'BAD_VALUE')
+    assert.is(
+      await code(() => bugs.insertMany([{ ok: 1 }, { a: value } as unknown as DocInput])),
+      'BAD_VALUE',
+    )
     assert.is(await code(async () => bugs.query().where('a', '=', value as never)), 'BAD_VALUE')
   }
   assert.equal(await settle(bugs.query().all()), [{ id: 'x', a: 1 }])
 })
 
-test('the names __proto__ and constructor are fields like others', async () => {
+test('names that prototypes use are fields like others', async () => {
   const { bugs, settle } = await opened()
   const evil = JSON.parse('{"__proto__": {"admin": true}, "constructor": 1}') as DocInput
 
@@ -177,7 +180,8 @@ test('names and records are taken up to their limits and refused above', async (
     else assert.is(answer, 'TOO_LARGE')
   }
   assert.ok(largest > size && largest < size + overhead, String(largest))
-  assert.is(((await settle(bugs.get('big')))?.['blob'] as Uint8Array).length, largest)
+  const stored = (await settle(bugs.get('big'))) as unknown as { blob: Uint8Array }
+  assert.is(stored.blob.length, largest)
 })
 
 test('insertMany writes chunks in order and returns the ids in order', async () => {
@@ -225,6 +229,25 @@ test('deadlines and signals end a wait, and close ends everything', async () => 
   assert.is(await code(() => bugs.get('x')), 'CLOSED')
   assert.is(await code(() => bugs.query().all()), 'CLOSED')
   await settle(db.close())
+})
+
+test('calls beyond what a database queues are OVERLOADED, and all others are answered', async () => {
+  const { bugs, settle } = await opened()
+  await settle(bugs.insert({ id: 'x' }))
+  const extra = 10
+  const codes = await settle(
+    Promise.all(
+      Array.from({ length: limits.databaseMailMax + extra }, () =>
+        bugs.get('x').then(
+          () => 'ok',
+          (error: unknown) => (error instanceof BlazeError ? error.code : 'other'),
+        ),
+      ),
+    ),
+  )
+
+  assert.is(codes.filter((answer) => answer === 'ok').length, limits.databaseMailMax)
+  assert.is(codes.filter((answer) => answer === 'OVERLOADED').length, extra)
 })
 
 test('everything is there again after closing and opening', async () => {

@@ -13,17 +13,18 @@ export interface ClientWorld {
   readonly simulation: Simulation
   readonly world: World
   /** The disk behind a path. */
-  volume(at: string): SimulatedVolume
-  open(at?: string): Promise<BlazeDBClient>
+  readonly volume: (at: string) => SimulatedVolume
+  readonly open: (at?: string) => Promise<BlazeDBClient>
+  /** The node and the disk behind `at` lose their power; the next `open` is another boot of the node. */
+  readonly powerCut: (at: string) => void
   /** Lets virtual time pass until `work` settles. */
-  settle<T>(work: Promise<T>): Promise<T>
+  readonly settle: <T>(work: Promise<T>) => Promise<T>
   /** The code of the `BlazeError` that `work` rejects with, `TypeError`, or `ok`. */
-  code(work: () => unknown): Promise<string>
+  readonly code: (work: () => unknown) => Promise<string>
 }
 
 export function createClientWorld(seed = 1): ClientWorld {
   const simulation = createSimulation(seed)
-  const env = simulation.env('app')
   const disk = simulation.env('disk')
   const volumes = new Map<string, SimulatedVolume>()
   const volume = (at: string): SimulatedVolume => {
@@ -32,13 +33,12 @@ export function createClientWorld(seed = 1): ClientWorld {
     return known
   }
   const network = createMemoryNetwork(simulation.env('network'))
-  const world: World = {
-    system: createSystem({ env }),
-    env,
-    crypto: nodeCrypto,
-    transport: network.transport('app'),
-    volume,
+  const boot = (): World => {
+    const env = simulation.env('app')
+    const transport = network.transport('app')
+    return { system: createSystem({ env }), env, crypto: nodeCrypto, transport, volume }
   }
+  let world = boot()
   const settle = async <T>(work: Promise<T>): Promise<T> => {
     let done = false
     const finish = (): void => {
@@ -51,9 +51,16 @@ export function createClientWorld(seed = 1): ClientWorld {
   }
   return {
     simulation,
-    world,
+    get world() {
+      return world
+    },
     volume,
     settle,
+    powerCut(at) {
+      volume(at).crash()
+      simulation.cut('app')
+      world = boot()
+    },
     open: (at = '/db') => settle(openIn(world, { name: at.slice(1), at, key: KEY })),
     async code(work) {
       try {

@@ -11,9 +11,9 @@ import type { ClientWorld } from '../client/simulated-client.ts'
 interface Pair extends ClientWorld {
   readonly from: BlazeDBClient
   readonly to: BlazeDBClient
-  connect(options: Omit<ConnectLocalOptions, 'from' | 'to'>): Promise<Connection>
+  readonly connect: (options: Omit<ConnectLocalOptions, 'from' | 'to'>) => Promise<Connection>
   /** Lets everything on its way arrive. */
-  quiet(): Promise<void>
+  readonly quiet: () => Promise<void>
 }
 
 async function pair(seed = 1): Promise<Pair> {
@@ -62,7 +62,7 @@ test('readOnly: the target shows the source and its changes, and refuses writes'
     assert.is(await code(() => copy.insertMany([{ a: 1 }])), 'READ_ONLY')
   }
   assert.is(await code(() => to.collection('own').insert({ a: 1 })), 'ok')
-  assert.is(from.status().records, 601)
+  assert.is(from.status().records, 600)
 })
 
 test('a copy stays read-only after disconnect and reopening, until it is forgotten', async () => {
@@ -98,7 +98,10 @@ test('a name with records of its own is refused, unless the copy goes under anot
   await settle(to.collection('bugs').insert({ id: 'mine' }))
   const options = { from, to, mode: 'readOnly' as const }
 
-  assert.is(await code(() => BlazeTopology.connectLocal({ ...options, collections: ['bugs'] })), 'COLLECTION_EXISTS')
+  assert.is(
+    await code(() => BlazeTopology.connectLocal({ ...options, collections: ['bugs'] })),
+    'COLLECTION_EXISTS',
+  )
   assert.is(await code(() => BlazeTopology.connectLocal(options)), 'COLLECTION_EXISTS')
   assert.equal(to.status().mirrors, [])
   assert.is(await code(() => to.collection('bugs').update('mine', { still: 'writable' })), 'ok')
@@ -150,7 +153,10 @@ test('bidirectional: both sides write, concurrent edits of a record merge by fie
   await settle(from.collection('bugs').insert({ id: 'a', x: 0, y: 0 }))
   await settle(to.collection('bugs').insert({ id: 'b', x: 0 }))
   await connect({ mode: 'bidirectional' })
-  assert.equal(await contents(world, from, 'bugs'), [{ id: 'a', x: 0, y: 0 }, { id: 'b', x: 0 }])
+  assert.equal(await contents(world, from, 'bugs'), [
+    { id: 'a', x: 0, y: 0 },
+    { id: 'b', x: 0 },
+  ])
   assert.equal(await contents(world, to, 'bugs'), await contents(world, from, 'bugs'))
 
   await settle(
@@ -196,7 +202,10 @@ test('random concurrent work on both sides ends equal, and is the same after reo
       const kind = pick(4)
       if (kind === 0) writes.push(collection.delete(id))
       else if (kind === 1) writes.push(collection.put(id, { [`f${pick(3)}`]: step }))
-      else writes.push(collection.update(id, { [`f${pick(3)}`]: pick(3) === 0 ? undefined : step }).catch(() => 0))
+      else
+        writes.push(
+          collection.update(id, { [`f${pick(3)}`]: pick(3) === 0 ? undefined : step }).catch(() => 0),
+        )
       if (pick(3) === 0) await simulation.pass(pick(15))
     }
     await settle(Promise.all(writes))
@@ -228,7 +237,10 @@ test('an edge goes on after a store failed, and misses nothing', async () => {
   await simulation.pass(10_000)
 
   const ids = (await contents(world, to, 'bugs')).map((doc) => (doc as { id: string }).id)
-  assert.equal(ids.filter((id) => id !== 'lost'), ['a', 'b', 'c', 'd'])
+  assert.equal(
+    ids.filter((id) => id !== 'lost'),
+    ['a', 'b', 'c', 'd'],
+  )
   assert.equal(await contents(world, from, 'bugs'), await contents(world, to, 'bugs'))
 })
 
@@ -246,7 +258,11 @@ test('bad arguments are a TypeError', async () => {
     { ...good, collections: ['a', 'b'], into: 'x' },
   ]
   for (const [at, row] of rows.entries()) {
-    assert.is(await code(() => BlazeTopology.connectLocal(row as ConnectLocalOptions)), 'TypeError', String(at))
+    assert.is(
+      await code(() => BlazeTopology.connectLocal(row as ConnectLocalOptions)),
+      'TypeError',
+      String(at),
+    )
   }
 })
 

@@ -34,7 +34,7 @@ export const arbitraryValue: fc.Arbitrary<Value> = fc.letrec<{ value: Value }>((
 })).value
 
 /** Own properties of any name. */
-export function mapOf(entries: readonly (readonly [string, Value])[]): { [name: string]: Value } {
+function mapOf(entries: readonly (readonly [string, Value])[]): { [name: string]: Value } {
   const out: { [name: string]: Value } = {}
   for (const [key, value] of entries) {
     Object.defineProperty(out, key, { value, configurable: true, enumerable: true, writable: true })

@@ -19,25 +19,31 @@ const bytes = (): fc.Arbitrary<Uint8Array> => fc.uint8Array({ maxLength: 40 })
 test('a reader returns what a writer wrote', () => {
   const u = (max: number): fc.Arbitrary<number> => fc.integer({ min: 0, max })
   fc.assert(
-    fc.property(u(255), u(65_535), u(2 ** 32 - 1), u(U48_MAX), bytes(), fc.string(), (a, b, c, d, e, f) => {
-      const length = new TextEncoder().encode(f).length
-      const written = new ByteWriter(1)
-        .u8(a)
-        .u16(b)
-        .u32(c)
-        .u48(d)
-        .u8(e.length)
-        .bytes(e)
-        .u8(length)
-        .text(f)
-        .finish()
+    fc.property(
+      fc.tuple(u(255), u(65_535), u(2 ** 32 - 1), u(U48_MAX)),
+      bytes(),
+      fc.string(),
+      (numbers, e, f) => {
+        const [a, b, c, d] = numbers
+        const length = new TextEncoder().encode(f).length
+        const written = new ByteWriter(1)
+          .u8(a)
+          .u16(b)
+          .u32(c)
+          .u48(d)
+          .u8(e.length)
+          .bytes(e)
+          .u8(length)
+          .text(f)
+          .finish()
 
-      const reader = new ByteReader(written, 'spec')
-      assert.equal([reader.u8(), reader.u16(), reader.u32(), reader.u48()], [a, b, c, d])
-      assert.equal(toHex(reader.bytes(reader.u8())), toHex(e))
-      assert.is(reader.text(reader.u8()), f)
-      reader.end()
-    }),
+        const reader = new ByteReader(written, 'spec')
+        assert.equal([reader.u8(), reader.u16(), reader.u32(), reader.u48()], numbers)
+        assert.equal(toHex(reader.bytes(reader.u8())), toHex(e))
+        assert.is(reader.text(reader.u8()), f)
+        reader.end()
+      },
+    ),
   )
 })
 

@@ -75,7 +75,7 @@ test('the bytes are those of RFC 8949', () => {
   for (const [item, hex] of rows) assert.is(toHex(encodeCbor(item)), hex)
 })
 
-test('the names __proto__ and constructor are data', () => {
+test('names that prototypes use are data', () => {
   const evil = JSON.parse('{"__proto__": {"admin": true}, "constructor": 1}') as Value
 
   const back = decodeCbor(encodeCbor(copyValue(evil, 'field'))) as Record<string, Value>

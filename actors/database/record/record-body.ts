@@ -2,8 +2,16 @@
  * The plaintext of an envelope's body (PROTOCOL §2): CBOR of a record, behind its length, padded to a PADMÉ length.
  * Invariant: one record has one byte form, and `decodeBody` accepts no other.
  */
-import { BlazeError, bytesKey, decodeCbor, encodeCbor, limits, readU32, writeU32 } from '../../runtime/index.ts'
-import type { CborItem, Value } from '../../runtime/index.ts'
+import {
+  BlazeError,
+  bytesKey,
+  decodeCbor,
+  encodeCbor,
+  limits,
+  readU32,
+  writeU32,
+} from '../../../runtime/index.ts'
+import type { CborItem, Value } from '../../../runtime/index.ts'
 import { collectionProblem, fieldNameProblem, idProblem } from './name.ts'
 import type { FieldState, RecordState, Stamp } from './record.ts'
 import { compareStamps } from './record.ts'
@@ -52,7 +60,8 @@ export function decodeBody(plain: Uint8Array, header: { life: number; deleted: b
   })
   if (!Array.isArray(item) || item.length !== 5) throw bad('it is not an array of five')
   const [collection, id, home, stampRows, fieldRows] = item as CborItem[]
-  if (typeof collection !== 'string' || collectionProblem(collection) !== undefined) throw bad('its collection')
+  if (typeof collection !== 'string' || collectionProblem(collection) !== undefined)
+    throw bad('its collection')
   if (typeof id !== 'string' || idProblem(id) !== undefined) throw bad('its id')
   if (home !== null && !(home instanceof Uint8Array && home.length === 16)) throw bad('its home')
   const stamps = readStamps(stampRows)
@@ -126,7 +135,9 @@ function readFields(rows: CborItem, stamps: readonly Stamp[]): Map<string, Field
 }
 
 function isCount(item: CborItem, max: number): item is number {
-  return typeof item === 'number' && Number.isInteger(item) && item >= 0 && item <= max && !Object.is(item, -0)
+  return (
+    typeof item === 'number' && Number.isInteger(item) && item >= 0 && item <= max && !Object.is(item, -0)
+  )
 }
 
 function byCodeUnit(a: string, b: string): number {

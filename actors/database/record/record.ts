@@ -2,8 +2,8 @@
  * A record as field states, and the join of two versions of it (REPLICATION rule 4).
  * Invariant: `joinRecords` is commutative, associative and idempotent, so the order in which envelopes arrive never shows.
  */
-import { assert, compareBytes, encodeCbor } from '../../runtime/index.ts'
-import type { CryptoProvider, Value } from '../../runtime/index.ts'
+import { assert, compareBytes, encodeCbor } from '../../../runtime/index.ts'
+import type { CryptoProvider, Value } from '../../../runtime/index.ts'
 
 /** A reading of a hybrid logical clock, and the replica that took it. */
 export interface Stamp {
@@ -37,15 +37,6 @@ export interface RecordState {
 export function compareStamps(a: Stamp, b: Stamp): number {
   if (a === b) return 0
   return a.ms - b.ms || a.counter - b.counter || compareBytes(a.writer, b.writer)
-}
-
-/** The newest stamp of a record; every record has one. */
-export function newestStamp(state: RecordState): Stamp | undefined {
-  let newest = state.deleted
-  for (const { stamp } of state.fields.values()) {
-    if (newest === undefined || compareStamps(stamp, newest) > 0) newest = stamp
-  }
-  return newest
 }
 
 /** The higher life wins whole; within a life a delete wins; else the later write of each field. Both must be of one id. */

@@ -1,5 +1,5 @@
 /** Rules for names of databases, collections, records and fields. Each function says why a name is refused, or undefined. */
-import { isWellFormed, limits } from '../../runtime/index.ts'
+import { isWellFormed, limits } from '../../../runtime/index.ts'
 
 /** Collections that applications may not name. */
 const RESERVED_PREFIX = '~'

@@ -2,8 +2,8 @@
  * Records as applications see them, `{ id, ...fields }`, from and to field values.
  * Invariant: what goes in is checked and copied, what comes out is the caller's own copy; `id` is never a field.
  */
-import { cloneValue, copyValue, isPlainObject, setOwn } from '../../runtime/index.ts'
-import type { Value } from '../../runtime/index.ts'
+import { cloneValue, copyValue, isPlainObject, setOwn } from '../../../runtime/index.ts'
+import type { Value } from '../../../runtime/index.ts'
 import { fieldNameProblem, idProblem } from './name.ts'
 import type { FieldValues } from './record-change.ts'
 import type { RecordState } from './record.ts'
@@ -19,6 +19,9 @@ export interface DocInput {
   readonly id?: string
   readonly [field: string]: Value | undefined
 }
+
+/** `DocInput` for the type of an application: an interface has no index signature. */
+export type DocFields<T> = { readonly [K in keyof T]: Value | undefined }
 
 export interface ParsedDoc {
   readonly id: string | undefined

@@ -2,8 +2,8 @@
  * What each write makes of a record, as pure functions of the state it finds.
  * Invariant: a field that keeps its value keeps its stamp, and a write that changes nothing returns its input.
  */
-import { BlazeError, equalValue } from '../../runtime/index.ts'
-import type { Value } from '../../runtime/index.ts'
+import { BlazeError, equalValue } from '../../../runtime/index.ts'
+import type { Value } from '../../../runtime/index.ts'
 import type { FieldState, RecordState, Stamp } from './record.ts'
 
 /** Values by field; undefined removes, or is absent where nothing is there to remove. */
@@ -17,13 +17,23 @@ export interface RecordName {
 type Found = RecordState | undefined
 
 /** `RECORD_EXISTS` when it is alive. A deleted id starts its next life. */
-export function insertInto(found: Found, name: RecordName, values: FieldValues, tick: () => Stamp): RecordState {
+export function insertInto(
+  found: Found,
+  name: RecordName,
+  values: FieldValues,
+  tick: () => Stamp,
+): RecordState {
   if (isAlive(found)) throw exists(name)
   return beginLife(found, name, values, tick())
 }
 
 /** `NOT_FOUND` for an id that was never there, `RECORD_EXISTS` when it is alive. */
-export function restoreInto(found: Found, name: RecordName, values: FieldValues, tick: () => Stamp): RecordState {
+export function restoreInto(
+  found: Found,
+  name: RecordName,
+  values: FieldValues,
+  tick: () => Stamp,
+): RecordState {
   if (found === undefined) throw missing(name)
   return insertInto(found, name, values, tick)
 }
@@ -37,7 +47,12 @@ export function putInto(found: Found, name: RecordName, values: FieldValues, tic
 }
 
 /** Merges fields. `NOT_FOUND` unless it is alive. */
-export function updateInto(found: Found, name: RecordName, values: FieldValues, tick: () => Stamp): RecordState {
+export function updateInto(
+  found: Found,
+  name: RecordName,
+  values: FieldValues,
+  tick: () => Stamp,
+): RecordState {
   if (!isAlive(found)) throw missing(name)
   return withValues(found, values, tick)
 }

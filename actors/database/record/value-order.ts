@@ -2,8 +2,8 @@
  * The one order over all values: null < boolean < number < string < bytes < date < UUID < array < map.
  * Invariant: a total order; numbers and bigints compare by size, NaN comes before all numbers, text by code unit.
  */
-import { compareBytes, Uuid } from '../../runtime/index.ts'
-import type { Value } from '../../runtime/index.ts'
+import { assert, compareBytes, Uuid } from '../../../runtime/index.ts'
+import type { Value } from '../../../runtime/index.ts'
 
 /** Negative, zero or positive. 0 and −0 are equal here. */
 export function compareValues(a: Value, b: Value): number {
@@ -36,6 +36,8 @@ function rankOf(value: Value): number {
       if (value instanceof Date) return 5
       if (value instanceof Uuid) return 6
       return Array.isArray(value) ? 7 : 8
+    default:
+      assert(false, 'a value has one of the types above')
   }
 }
 
