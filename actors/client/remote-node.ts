@@ -1,6 +1,6 @@
 /** Where a supervisor is and how it is known. Invariant: there is no trust on first use; a node without key and code cannot be used. */
-import { BlazeError, isPlainObject, P256_PUBLIC_KEY_BYTES, toHex, type Value } from '../../runtime/index.ts'
-import { formatCode, parseCode, type EnrolmentCode } from '../team/index.ts'
+import { BlazeError, isPlainObject, P256_PUBLIC_KEY_BYTES, type Value } from '../../runtime/index.ts'
+import { parseCode, type EnrolmentCode } from '../team/index.ts'
 
 export interface RemoteNodeOptions {
   /** Name or address. Default: the one in the code. */
@@ -97,9 +97,4 @@ export function decodeRemote(value: Value | undefined): RemoteRecord | undefined
     }
   }
   throw new BlazeError('BAD_VALUE', 'the stored remote of this database has the wrong shape')
-}
-
-/** For messages and status. */
-export function describeRemote(remote: RemoteRecord): string {
-  return `${remote.host}:${remote.port} (key ${toHex(remote.serverKey).slice(2, 10)}…)`
 }

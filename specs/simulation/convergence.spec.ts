@@ -189,7 +189,7 @@ async function check(
       const seen = shared?.[device]
       assert.ok(
         typeof seen === 'number' && seen >= value && seen <= (oracle.attempted.get(device) ?? 0),
-        `${client.name} shows ${String(seen)} of ${device}, acknowledged was ${value}`,
+        `${client.name} shows ${JSON.stringify(seen)} of ${device}, acknowledged was ${value}`,
       )
     }
     states.push(JSON.stringify([...byId.values()].map(sorted).sort()))

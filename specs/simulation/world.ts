@@ -116,13 +116,14 @@ export class SimulatedWorld {
       ...transport,
       dial: async (endpoint, options) => {
         const link = await transport.dial(endpoint, options)
-        const { send, attach } = link
+        const send = link.send.bind(link)
+        const attach = link.attach.bind(link)
         link.send = (record) => {
           this.bytes += record.length
-          return send.call(link, record)
+          return send(record)
         }
         link.attach = (handlers) => {
-          attach.call(link, {
+          attach({
             ...handlers,
             record: (record) => {
               this.bytes += record.length

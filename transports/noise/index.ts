@@ -1,5 +1,5 @@
 /** Door of the Noise core within the transports: handshakes in, transport ciphers out; sends nothing itself. */
-export { NOISE_MESSAGE_BYTES_MAX, NOISE_PLAINTEXT_BYTES_MAX } from './cipher-state.ts'
+export { NOISE_PLAINTEXT_BYTES_MAX } from './cipher-state.ts'
 export type { CipherState } from './cipher-state.ts'
 export { createP256Dh } from './dh-function.ts'
 export type { DhFunction, DhKey } from './dh-function.ts'

@@ -1,8 +1,8 @@
 /** Sync as an application sees it, on the simulated world: states, reasons, waiting, reconnecting, joining, roles, forks. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { BlazeDBClient, RemoteNode, SyncPolicy } from '../../../actors/index.ts'
-import type { StoreOperation } from '../../../actors/index.ts'
+import { RemoteNode, SyncPolicy } from '../../../actors/index.ts'
+import type { BlazeDBClient, StoreOperation } from '../../../actors/index.ts'
 import { BlazeError, type ErrorCode } from '../../../runtime/index.ts'
 import { SimulatedWorld } from '../../simulation/world.ts'
 
@@ -14,7 +14,7 @@ async function synced(seed: number): Promise<{ world: SimulatedWorld; a: BlazeDB
   return { world, a }
 }
 
-async function refuses(code: ErrorCode, work: () => Promise<unknown> | unknown): Promise<BlazeError> {
+async function refuses(code: ErrorCode, work: () => unknown): Promise<BlazeError> {
   try {
     await work()
   } catch (error) {
@@ -116,7 +116,7 @@ test('stop ends sync in order, and local work goes on', async () => {
 })
 
 test('a code redeemed by another device, a foreign name and a wrong server key are refused, and nothing is kept', async () => {
-  const { world, a } = await synced(7)
+  const { world } = await synced(7)
   const used = world.firstCode
   const other = await world.open('other')
 

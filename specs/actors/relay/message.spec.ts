@@ -1,3 +1,4 @@
+/** Bytes of the relay messages of PROTOCOL §10: they survive, and what the table does not allow is refused. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
