@@ -14,6 +14,8 @@ interface CommitEdit {
   readonly key: Uint8Array
   readonly base: CommitRow | undefined
   row: CommitRow | undefined
+  /** False while the batch has only looked. */
+  changed: boolean
 }
 
 export class CommitLedger {
@@ -48,6 +50,7 @@ export class CommitLedger {
     const edit = this.#edit(record.replicaId, record.firstSeq)
     edit.row ??= { record, live: record.blocks.map(() => 0), lists: record.blocks.map(() => undefined) }
     for (const [block, list] of lists.entries()) edit.row.lists[block] ??= list
+    edit.changed = true
   }
 
   /** One envelope more (1) or less (-1) is live. */
@@ -56,12 +59,14 @@ export class CommitLedger {
     firstSeq: number,
     change: 1 | -1,
   ): void {
-    const { row } = this.#edit(dot.replicaId, firstSeq)
+    const edit = this.#edit(dot.replicaId, firstSeq)
+    const { row } = edit
     assert(row !== undefined, 'a live envelope without its commit')
     const block = row.record.blockOf(dot.seq)
     const live = row.live[block]
     assert(live !== undefined && live + change >= 0, 'a live count below zero')
     row.live[block] = live + change
+    edit.changed = true
   }
 
   /** Makes the batch look at a commit that may no longer be the newest of its replica id. */
@@ -80,9 +85,9 @@ export class CommitLedger {
         if (live > 0) alive = true
         else row.lists[block] = undefined
       }
-      if (alive || isNewest(row.record))
-        operations.push({ type: 'put', key: edit.key, value: encodeCommitRow(row) })
-      else {
+      if (alive || isNewest(row.record)) {
+        if (edit.changed) operations.push({ type: 'put', key: edit.key, value: encodeCommitRow(row) })
+      } else {
         edit.row = undefined
         if (edit.base !== undefined) operations.push({ type: 'del', key: edit.key })
       }
@@ -108,7 +113,7 @@ export class CommitLedger {
       const flying = this.#inFlight.get(text)
       const base = flying === undefined ? this.#stored(replicaId, firstSeq, text) : flying.row
       const row = base && { record: base.record, live: [...base.live], lists: [...base.lists] }
-      edit = { key: commitKey(replicaId, firstSeq), base, row }
+      edit = { key: commitKey(replicaId, firstSeq), base, row, changed: false }
       this.#edits.set(text, edit)
     }
     return edit
