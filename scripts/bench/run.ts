@@ -1,0 +1,73 @@
+/**
+ * Runs groups of benchmarks, one after the other.
+ *
+ * Invariant: exit code 0 only when every figure was measured on work that was counted as finished; 2 for wrong arguments.
+ */
+import { parseArgs } from 'node:util'
+import { Stage } from '../process/stage.ts'
+import { Report } from './report.ts'
+import { runStoreGroup } from './store-group.ts'
+import { runSyncGroup } from './sync-group.ts'
+import type { GroupOptions } from './report.ts'
+
+const groups: Readonly<Record<string, (options: GroupOptions) => Promise<void>>> = {
+  store: runStoreGroup,
+  sync: runSyncGroup,
+}
+
+const roundsMax = 100
+
+interface Arguments {
+  readonly names: readonly string[]
+  readonly quick: boolean
+  readonly rounds: number
+  readonly seed: number
+}
+
+function readArguments(args: readonly string[]): Arguments | string {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { quick: { type: 'boolean' }, rounds: { type: 'string' }, seed: { type: 'string' } },
+  })
+  const quick = values.quick ?? false
+  const rounds = Number(values.rounds ?? (quick ? 1 : 5))
+  const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
+  const unknown = positionals.find((name) => !Object.hasOwn(groups, name))
+  if (unknown !== undefined) return `no group ${unknown}`
+  if (positionals.length === 0) return 'name a group'
+  if (!Number.isInteger(rounds) || rounds < 1 || rounds > roundsMax)
+    return `--rounds: expected 1 to ${roundsMax}`
+  if (!Number.isSafeInteger(seed) || seed < 0) return '--seed: expected a whole number'
+  return { names: positionals, quick, rounds, seed }
+}
+
+function parse(args: readonly string[]): Arguments | string {
+  try {
+    return readArguments(args)
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+const parsed = parse(process.argv.slice(2))
+if (typeof parsed === 'string') {
+  process.stderr.write(
+    `${parsed}\nusage: npm run bench -- [${Object.keys(groups).join('|')}]… [--quick] [--rounds N] [--seed N]\n`,
+  )
+  process.exit(2)
+}
+const { names, quick, rounds, seed } = parsed
+process.stderr.write(`seed ${seed}, ${rounds} rounds\n`)
+const stage = new Stage('bench')
+try {
+  for (const name of names) {
+    const report = new Report({ seed, print: (line) => void process.stdout.write(`${line}\n`) })
+    await groups[name]?.({ stage, report, quick, rounds, seed })
+  }
+} catch (error) {
+  if (!stage.interrupted) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+  process.exitCode = 1
+} finally {
+  await stage.close()
+}

@@ -1,0 +1,184 @@
+/**
+ * Group `sync`: devices and supervisor in processes of their own, sockets between them, beside TLS and classic-level that move and
+ * store the same number of bytes.
+ *
+ * Invariant: a round has a fresh supervisor, fresh devices and empty directories; systems take turns; what was not seen fails the run.
+ */
+import { join } from 'node:path'
+import { openLevelStore } from '../../actors/replica/disk/level-store.ts'
+import { rowsOf } from '../../actors/replica/row.ts'
+import { createNodeEnv } from '../../runtime/index.ts'
+import { createCertificate } from '../../transports/certificate.ts'
+import type { Certificate } from '../../transports/certificate.ts'
+import { Child } from '../process/child.ts'
+import { readMemory } from '../process/memory.ts'
+import { startSupervisor } from '../process/supervisor-process.ts'
+import type { SupervisorProcess } from '../process/supervisor-process.ts'
+import type { DeviceCalls, LoadPlan, RawCalls } from './device-calls.ts'
+import { openRawStore, putBatch } from './raw-store.ts'
+import { percentile } from './report.ts'
+import type { GroupOptions, Measure } from './report.ts'
+
+const callMs = 120_000
+/** Above every plan. */
+const rowsMax = 1_000_000
+const mebibyte = 1024 * 1024
+/** Directory of a database's store below that of the database. */
+const storeName = 'store'
+const rawOverTls = 'raw tls + classic-level'
+
+interface Plan {
+  readonly rows: number
+  readonly load: LoadPlan
+}
+
+interface Round extends GroupOptions {
+  readonly plan: Plan
+  readonly certificate: Certificate
+  readonly directory: string
+  readonly round: number
+}
+
+export async function runSyncGroup(options: GroupOptions): Promise<void> {
+  const { quick, rounds, report, stage } = options
+  const plan: Plan = {
+    rows: quick ? 500 : 10_000,
+    load: { updates: quick ? 50 : 500, perSecond: 100 },
+  }
+  const certificate = await createCertificate(createNodeEnv())
+  for (let round = 1; round <= rounds; round += 1) {
+    process.stderr.write(`sync: round ${round} of ${rounds}\n`)
+    const directory = stage.makeDirectory(`sync-${round}`)
+    const at: Round = { ...options, plan, certificate, directory, round }
+    await runInMemory(at)
+    const envelopeBytes = await runThroughSupervisor(at)
+    await runRawOverTls(at, envelopeBytes)
+  }
+  report.headlines()
+}
+
+async function runInMemory(round: Round): Promise<void> {
+  const { plan, directory, seed } = round
+  const device = startDevice(round, 'device')
+  const raw = startRaw(round, 'raw device')
+  try {
+    const at = join(directory, 'memory')
+    const ours = await device.call('updateInMemory', { at, seed, ...plan.load }, { timeoutMs: callMs })
+    reportVisible(round, { system: 'blazedb', via: 'memory' }, ours)
+    const rowBytes = await copyEnvelopes(join(at, 'from', storeName), join(directory, 'raw-sample'))
+    const twice = { at: join(directory, 'raw-memory'), rowBytes, ...plan.load }
+    const theirs = await raw.call('putTwice', twice, { timeoutMs: callMs })
+    reportVisible(round, { system: 'raw classic-level', via: 'memory' }, theirs)
+  } finally {
+    await Promise.all([device.stop(), raw.stop()])
+  }
+}
+
+/** Catch-up, memory, then live updates. Resolves with the bytes of an envelope, on average. */
+async function runThroughSupervisor(round: Round): Promise<number> {
+  const { stage, report, plan, directory, seed } = round
+  const supervisor = await startSupervisor(stage, join(directory, 'supervisor'))
+  const a = startDevice(round, 'device A')
+  const b = startDevice(round, 'device B')
+  try {
+    const { rows, load } = plan
+    const place = join(directory, 'a')
+    const code = supervisor.enrolment ?? ''
+    await a.call('host', { at: place, rows, seed, code, name: 'bench' }, { timeoutMs: callMs })
+    const invite = await a.call('invite', null, { timeoutMs: callMs })
+    const { ms } = await b.call('join', { at: join(directory, 'b'), invite, rows }, { timeoutMs: callMs })
+    report.round(catchUp('blazedb', rows), (rows / ms) * 1000)
+    reportMemory(round, 'blazedb', supervisor)
+
+    await b.call('watch', null, { timeoutMs: callMs })
+    const seen = b.call('seen', { updates: load.updates }, { timeoutMs: callMs })
+    // Reported by the await below.
+    seen.catch(() => undefined)
+    await a.call('update', load, { timeoutMs: callMs })
+    reportVisible(round, { system: 'blazedb', via: 'supervisor' }, await seen)
+    await b.call('close', null, { timeoutMs: callMs })
+    await a.call('close', null, { timeoutMs: callMs })
+    return await copyEnvelopes(join(place, storeName), join(directory, 'raw-relay'))
+  } finally {
+    await Promise.all([a.stop(), b.stop()])
+    await supervisor.stop()
+  }
+}
+
+/** One sender with the same envelopes in a store, one receiver that stores them; then rows that are stored, echoed, counted. */
+async function runRawOverTls(round: Round, rowBytes: number): Promise<void> {
+  const { report, plan, directory, certificate } = round
+  const relay = startRaw(round, 'raw relay')
+  const device = startRaw(round, 'raw device')
+  try {
+    const { rows, load } = plan
+    const port = await relay.call(
+      'listen',
+      { at: join(directory, 'raw-relay'), ...certificate },
+      { timeoutMs: callMs },
+    )
+    const at = join(directory, 'raw-device')
+    const { ms } = await device.call('take', { at, port, rows }, { timeoutMs: callMs })
+    report.round(catchUp(rawOverTls, rows), (rows / ms) * 1000)
+    reportMemory(round, rawOverTls, relay)
+    const echo = { at: join(directory, 'raw-echo'), port, rowBytes, ...load }
+    const latencies = await device.call('echo', echo, { timeoutMs: callMs })
+    reportVisible(round, { system: rawOverTls, via: 'supervisor' }, latencies)
+  } finally {
+    await Promise.all([relay.stop(), device.stop()])
+  }
+}
+
+function startDevice({ stage, round }: Round, name: string): Child<DeviceCalls> {
+  return new Child(stage, { name: `${name} of round ${round}`, module: './device', base: import.meta.url })
+}
+
+function startRaw({ stage, round }: Round, name: string): Child<RawCalls> {
+  return new Child(stage, {
+    name: `${name} of round ${round}`,
+    module: './raw-device',
+    base: import.meta.url,
+  })
+}
+
+function catchUp(system: string, rows: number): Measure {
+  return { bench: 'catch-up', system, unit: 'records/s', params: { rows } }
+}
+
+function reportVisible(
+  { report, plan }: Round,
+  { system, via }: { system: string; via: 'memory' | 'supervisor' },
+  latencies: readonly number[],
+): void {
+  if (latencies.length !== plan.load.updates)
+    throw new Error(`${latencies.length} of ${plan.load.updates} updates`)
+  const more = { samples: latencies.length, perSecond: plan.load.perSecond }
+  const at = (share: number): number => percentile(latencies, share)
+  report.round({ bench: 'visible-p50', system, unit: 'ms', params: { via } }, at(0.5), more)
+  report.round({ bench: 'visible-p99', system, unit: 'ms', params: { via } }, at(0.99), more)
+}
+
+function reportMemory(round: Round, system: string, process: Pick<SupervisorProcess, 'pid'>): void {
+  const memory = readMemory(process.pid)
+  if (memory === undefined) throw new Error(`no memory figure of process ${process.pid}`)
+  const { rssBytes, peakBytes } = memory
+  const params = { rows: round.plan.rows }
+  const more = peakBytes === undefined ? {} : { peak: Math.round(peakBytes / mebibyte) }
+  round.report.round({ bench: 'server-memory', system, unit: 'MiB', params }, rssBytes / mebibyte, more)
+}
+
+/** The raw relay moves what the supervisor moved: the rows that hold the envelopes. Resolves with their average length. */
+async function copyEnvelopes(from: string, to: string): Promise<number> {
+  const source = await openLevelStore(from)
+  const target = await openRawStore(to)
+  try {
+    const found = await source.range({ ...rowsOf('t'), limit: rowsMax })
+    const rows = found.map(([key, value]) => ({ key, value }))
+    await putBatch(target, rows)
+    const bytes = rows.reduce((sum, { value }) => sum + value.length, 0)
+    return Math.round(bytes / Math.max(1, rows.length))
+  } finally {
+    await target.close()
+    await source.close()
+  }
+}

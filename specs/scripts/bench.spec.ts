@@ -1,0 +1,162 @@
+// time limit: 240 s
+/** The benchmarks print what programs rely on, and refuse to report work that was not done. Says nothing about how fast anything is. */
+import { spawn } from 'node:child_process'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Latencies, openLoop } from '../../scripts/bench/load.ts'
+import { makeRecords, recordBytes } from '../../scripts/bench/record.ts'
+import { median, percentile, Report } from '../../scripts/bench/report.ts'
+import { moduleAt } from '../../scripts/process/child.ts'
+import { encodeCbor } from '../../runtime/index.ts'
+
+interface Line {
+  readonly bench: string
+  readonly system: string
+  readonly value: number
+  readonly unit: string
+  readonly params: Readonly<Record<string, unknown>>
+  readonly rounds?: number
+  readonly round?: number
+}
+
+function runBench(args: readonly string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const { path, execArgv } = moduleAt('../../scripts/bench', import.meta.url)
+  const child = spawn(process.execPath, [...execArgv, path, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let [stdout, stderr] = ['', '']
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code) => resolve({ code, stdout, stderr }))
+  })
+}
+
+/** The last line of each bench, system and parameters. */
+function headlinesOf(lines: readonly Line[]): Line[] {
+  const last = new Map<string, Line>()
+  for (const line of lines) last.set(JSON.stringify([line.bench, line.system, line.params]), line)
+  return [...last.values()]
+}
+
+for (const { group, expected } of [
+  {
+    group: 'store',
+    expected: [
+      'insert-single records/s blazedb, raw classic-level {"bytes":200,"records":100}',
+      'insert-batch records/s blazedb, raw classic-level {"batch":100,"bytes":200,"records":1000}',
+      'insert-batch records/s blazedb, raw classic-level {"batch":1000,"bytes":200,"records":1000}',
+    ],
+  },
+  {
+    group: 'sync',
+    expected: [
+      'visible-p50 ms blazedb, raw classic-level {"via":"memory"}',
+      'visible-p99 ms blazedb, raw classic-level {"via":"memory"}',
+      'catch-up records/s blazedb, raw tls + classic-level {"rows":500}',
+      'server-memory MiB blazedb, raw tls + classic-level {"rows":500}',
+      'visible-p50 ms blazedb, raw tls + classic-level {"via":"supervisor"}',
+      'visible-p99 ms blazedb, raw tls + classic-level {"via":"supervisor"}',
+    ],
+  },
+]) {
+  test(`group ${group} prints one JSON line a figure, headlines last, the raw limit with the same parameters`, async () => {
+    const { code, stdout, stderr } = await runBench([group, '--quick', '--seed', '11'])
+
+    assert.is(code, 0, stderr)
+    const lines = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Line)
+    const headlines = headlinesOf(lines)
+    for (const { value } of lines) assert.ok(Number.isFinite(value) && value > 0, stdout)
+    for (const { rounds } of headlines) assert.is(rounds, 1)
+    const systems = new Map<string, string[]>()
+    for (const { bench, system, unit, params } of headlines) {
+      const [name, rest] = [`${bench} ${unit}`, JSON.stringify(params)]
+      systems.set(`${name}|${rest}`, [...(systems.get(`${name}|${rest}`) ?? []), system])
+    }
+    const found = [...systems].map(([key, names]) => key.replace('|', ` ${names.join(', ')} `))
+    assert.equal(found, expected)
+  })
+}
+
+test('a group that does not exist ends with exit code 2 and the usage', async () => {
+  const { code, stdout, stderr } = await runBench(['nothing'])
+
+  assert.is(code, 2)
+  assert.is(stdout, '')
+  assert.match(stderr, /no group nothing\nusage: npm run bench/)
+})
+
+test('the headline is the median of the rounds with its spread', () => {
+  const lines: Line[] = []
+  const report = new Report({ seed: 5, print: (line) => lines.push(JSON.parse(line) as Line) })
+  const measure = { bench: 'b', system: 's', unit: 'ms', params: { rows: 1 } } as const
+
+  for (const value of [9, 1, 4]) report.round(measure, value)
+  report.headlines()
+
+  assert.is(lines.length, 4)
+  assert.equal(lines[3], { ...measure, value: 4, rounds: 3, min: 1, max: 9, seed: 5 })
+})
+
+test('percentiles are nearest ranks and the median of an even count is between', () => {
+  const values = [4, 1, 3, 2]
+
+  assert.is(median(values), 2.5)
+  assert.is(percentile(values, 0.5), 2)
+  assert.is(percentile(values, 0.99), 4)
+  assert.is(percentile([7], 0.99), 7)
+})
+
+test('records of one seed are the same and have 200 bytes each', () => {
+  const [one, other] = [makeRecords(50, 3), makeRecords(50, 3)]
+
+  assert.equal(one, other)
+  for (const record of one) assert.is(encodeCbor(record).length, recordBytes)
+})
+
+test('an open loop starts all work in time while earlier work hangs, and waits for it', async () => {
+  const started: number[] = []
+  let release: () => void = () => undefined
+  const hanging = new Promise<void>((resolve) => {
+    release = resolve
+  })
+
+  const done = openLoop({ updates: 20, perSecond: 1_000 }, (n) => {
+    started.push(n)
+    if (n === 19) release()
+    return hanging
+  })
+  await done
+
+  assert.equal(
+    started,
+    Array.from({ length: 20 }, (_, n) => n),
+  )
+})
+
+test('a load whose work fails is not reported', async () => {
+  const failing = openLoop({ updates: 3, perSecond: 1_000 }, (n) =>
+    n === 1 ? Promise.reject(new Error('refused')) : Promise.resolve(),
+  )
+
+  await failing.then(
+    () => assert.unreachable(),
+    (error: Error) => assert.is(error.message, 'refused'),
+  )
+})
+
+test('updates that were not seen are counted as missing', async () => {
+  const latencies = new Latencies()
+  latencies.note(0, 1)
+  latencies.note(0, 50)
+
+  await latencies.all(2, 10).then(
+    () => assert.unreachable(),
+    (error: Error) => assert.is(error.message, '1 of 2 updates were seen, not 1'),
+  )
+  assert.equal(await latencies.all(1, 10), [1])
+})
+
+test.run()
