@@ -1,0 +1,25 @@
+/** What the demo's second device is asked to do. All times in milliseconds. */
+
+export interface DeviceCalls {
+  /** Joins in an empty directory and catches up; meanwhile reports how many records are visible. */
+  join(
+    body: { at: string; invite: string },
+    progress: (count: number) => void,
+  ): Promise<{ ms: number; records: number }>
+  /** Makes these changes, and waits until the supervisor holds them. */
+  edit(body: readonly Edit[]): Promise<void>
+  /** Of all records, after everything that the supervisor holds is visible. */
+  fingerprint(body: null): Promise<string>
+  /** Follows updates of the record `probeId` from now on. */
+  follow(body: { probeId: string }): Promise<void>
+  /** Resolves with one latency each when so many updates were seen. */
+  seen(body: { updates: number }): Promise<number[]>
+  /** Highest resident memory so far, in bytes. */
+  peak(body: null): Promise<number>
+  close(body: null): Promise<void>
+}
+
+export interface Edit {
+  readonly id: string
+  readonly patch: Readonly<Record<string, string | number>>
+}
