@@ -24,7 +24,10 @@ export type CallAnswer =
 /** In the child: answers the parent until it disconnects, then ends the process after `leave`. */
 export function answerParent<C extends Calls<C>>(calls: C, leave: () => Promise<void>): void {
   const byName = new Map(Object.entries<Calls<C>[keyof C]>(calls))
-  const answer = (message: CallAnswer): void => void process.send?.(message)
+  // A parent that is gone wants no answer.
+  const answer = (message: CallAnswer): void => {
+    if (process.connected) process.send?.(message)
+  }
   process.on('message', ({ id, name, body }: CallRequest) => {
     const call = byName.get(name)
     const work =
