@@ -10,7 +10,23 @@ export { enrolmentPsk, formatCode, mayAdminister, openSpace, roleNumber } from '
 export type { Space } from './team/index.ts'
 
 // For applications.
-export { BlazeDBClient, Collection, joinIn, LiveResults, openIn, QueryBuilder, RemoteNode, SyncPolicy } from './client/index.ts'
-export type { EnableSyncOptions, InviteOptions, JoinOptions, OpenOptions, SyncStatus, World } from './client/index.ts'
+export {
+  BlazeDBClient,
+  Collection,
+  joinIn,
+  LiveResults,
+  openIn,
+  QueryBuilder,
+  RemoteNode,
+  SyncPolicy,
+} from './client/index.ts'
+export type {
+  EnableSyncOptions,
+  InviteOptions,
+  JoinOptions,
+  OpenOptions,
+  SyncStatus,
+  World,
+} from './client/index.ts'
 export { BlazeTopology } from './topology/index.ts'
 export { BlazeError, Uuid } from '../runtime/index.ts'

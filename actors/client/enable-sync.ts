@@ -21,6 +21,9 @@ export interface EnableSyncOptions extends WaitOptions {
 
 const DATABASE_NAME = /^[a-z0-9._-]{1,64}$/
 
+/** By database: a second call waits for the first, and then finds what it did. */
+const underWay = new WeakMap<Database, Promise<DatabaseSync | undefined>>()
+
 /** `sync`: the handle that is running, if any. Calling again with the same supervisor and name is harmless. */
 export async function enableSync(
   world: World,
@@ -28,15 +31,35 @@ export async function enableSync(
   sync: DatabaseSync | undefined,
   options: EnableSyncOptions,
 ): Promise<DatabaseSync> {
-  const { remote: node, database: name } = options
+  checkOptions(options)
+  const first = underWay.get(database) ?? Promise.resolve(sync)
+  const enabled = first.then((running) => enable(world, database, running ?? sync, options))
+  const settled = enabled.catch(() => undefined)
+  underWay.set(database, settled)
+  void settled.then(() => {
+    if (underWay.get(database) === settled) underWay.delete(database)
+  })
+  return enabled
+}
+
+function checkOptions({ database: name, policy }: EnableSyncOptions): void {
   if (typeof name !== 'string' || !DATABASE_NAME.test(name)) {
     throw new TypeError(
       `database: expected 1 to 64 characters of a-z, 0-9, dot, underscore and dash, got "${String(name)}"`,
     )
   }
-  if (options.policy !== undefined && !(options.policy instanceof SyncPolicy)) {
+  if (policy !== undefined && !(policy instanceof SyncPolicy)) {
     throw new TypeError('policy: expected a SyncPolicy')
   }
+}
+
+async function enable(
+  world: World,
+  database: Database,
+  sync: DatabaseSync | undefined,
+  options: EnableSyncOptions,
+): Promise<DatabaseSync> {
+  const { remote: node, database: name } = options
   const known = decodeRemote(database.identity.remote)
   if (known !== undefined) {
     const same =
@@ -46,7 +69,9 @@ export async function enableSync(
         'REFUSED',
         `this database syncs with ${known.host}:${known.port} as "${known.database}" already`,
       )
-    if (sync !== undefined) return sync
+    if (sync?.ended === false) return sync
+    // One that was stopped has to be gone before another takes its place.
+    await sync?.stop()
   }
   const record = known ?? (await redeem(world, database, node, name, options))
   const started = startSync(world, database, record)

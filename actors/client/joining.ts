@@ -84,7 +84,7 @@ export async function invite(
     expiresMs,
     box,
   })
-  await register(world, sync, body, env.monotonic() + timeoutMs)
+  await register(world, sync, body, env.monotonic() + timeoutMs, options.signal)
   const { host, port, serverKey } = remote
   const { inviteId, secret } = made
   return formatCode({
@@ -105,8 +105,10 @@ async function register(
   sync: DatabaseSync,
   body: Uint8Array,
   deadlineMs: number,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   for (;;) {
+    if (signal?.aborted === true) throw new BlazeError('ABORTED', 'invite: the caller aborted')
     const leftMs = deadlineMs - world.env.monotonic()
     if (leftMs <= 0) throw new BlazeError('TIMEOUT', `invite: not confirmed in time: ${sync.why()}`)
     try {

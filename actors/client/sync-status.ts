@@ -43,14 +43,22 @@ const STATE_OF_ERROR: Partial<Record<ErrorCode, SyncState>> = {
   QUOTA: 'quota',
   CLOCK_SKEW: 'clockSkew',
   NOT_A_MEMBER: 'revoked',
+  // A relay ended, on either side; another stream is opened by itself.
+  CLOSED: 'syncing',
 }
+
+/** A store that failed at the supervisor is opened again there; one that is damaged waits for its owner. */
+const STATE_OF_PEER_ERROR: Partial<Record<ErrorCode, SyncState>> = { POISONED: 'syncing', DAMAGED: 'refused' }
 
 export function stateOf(report: ConnectionReport, held: number): SyncState {
   if (report.state === 'refused') return 'refused'
   if (report.state === 'draining') return 'stopped'
   if (report.state !== 'syncing' && report.state !== 'authenticated') return 'offline'
   const error = report.relay?.error ?? report.error
-  if (error !== undefined) return STATE_OF_ERROR[error.code] ?? (error.retryable ? 'syncing' : 'refused')
+  if (error !== undefined) {
+    const byPeer = error.details['byPeer'] === true ? STATE_OF_PEER_ERROR[error.code] : undefined
+    return byPeer ?? STATE_OF_ERROR[error.code] ?? (error.retryable ? 'syncing' : 'refused')
+  }
   const { relay } = report
   // While a last acknowledgement travels, nothing is missing on either side.
   if (relay === undefined || !(relay.caughtUp || (relay.peerApplied && relay.lag === 0))) return 'syncing'
@@ -67,6 +75,7 @@ export function explain(status: SyncStatus): string {
     case 'syncing':
       return `exchanging data with ${endpoint}, about ${status.lag} changes to send${reason}`
     case 'offline':
+      if (attempts === 0) return `connecting to ${endpoint}${reason}; local writes are kept`
       return `${endpoint} cannot be reached after ${attempts} attempts${reason}; it is tried again by itself, local writes are kept`
     case 'refused':
       return `${endpoint} refused${reason}; retrying does not heal this`

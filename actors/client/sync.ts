@@ -2,21 +2,18 @@
  * The handle on a database's sync with its supervisor: watches the connection actor, and answers what an application asks.
  * Invariant: every waiting call ends, by what it waits for, its deadline, its signal, or `stop`.
  */
-import {
-  BlazeError,
-  equalBytes,
-  limits,
-  toHex,
-  type ChildSpec,
-  type Env,
-  type Ref,
-} from '../../runtime/index.ts'
+import { BlazeError, limits, toHex, type ChildSpec, type Env, type Ref } from '../../runtime/index.ts'
 import type { Transport } from '../../transports/index.ts'
-import { dialedConnection, type ConnectionReport, type DialedMessage } from '../connection/index.ts'
-import { deviceOf, type Database, type DatabaseIdentity } from '../database/index.ts'
-import { deriveInviteKeys, encodeAnnouncement, parseCode, signJoin } from '../team/index.ts'
-import type { DeviceIdentity, InviteCode, Space, TeamAdditions } from '../team/index.ts'
-import type { WaitOptions } from './deadline.ts'
+import {
+  dialedConnection,
+  MarkTable,
+  type ConnectionReport,
+  type DialedMessage,
+} from '../connection/index.ts'
+import type { Database } from '../database/index.ts'
+import type { Space } from '../team/index.ts'
+import { bounded, type WaitOptions } from './deadline.ts'
+import { Membership } from './membership.ts'
 import type { RemoteRecord } from './remote-node.ts'
 import { explain, stateOf, type SyncState, type SyncStatus } from './sync-status.ts'
 
@@ -33,13 +30,17 @@ export class DatabaseSync {
   readonly #world: SyncWorld
   readonly #env: Env
   readonly #remote: RemoteRecord
-  readonly #device: DeviceIdentity
+  readonly #membership: Membership
+  /** Outlive the connection actor, whose lives and stores come and go. */
+  readonly #marks = new MarkTable()
+  readonly #requests = new Set<(error: BlazeError) => void>()
   #space: Space | undefined
   #connection: Ref<DialedMessage> | undefined
   #report: ConnectionReport | undefined
   #state: SyncState = 'offline'
   #sinceMs: number
   #stopped = false
+  #stopping: Promise<void> | undefined
   #signing = false
   readonly #watchers = new Set<() => void>()
   #forgetSpace: () => void = () => {}
@@ -51,7 +52,7 @@ export class DatabaseSync {
     this.#database = world.database
     this.#env = world.database.env
     this.#remote = remote
-    this.#device = deviceOf(world.database.identity, world.database.crypto)
+    this.#membership = new Membership(world.database, remote)
     this.#sinceMs = this.#env.now()
   }
 
@@ -63,7 +64,7 @@ export class DatabaseSync {
   /** Where sync stands now. Plain data. */
   status(): SyncStatus {
     const report = this.#report
-    const error = report?.relay?.error ?? report?.error
+    const error = report?.relay?.error ?? report?.error ?? this.#problem()
     return {
       state: this.#state,
       sinceMs: this.#sinceMs,
@@ -90,44 +91,38 @@ export class DatabaseSync {
    * after `stop`, or the code of a state that retrying does not heal.
    */
   async caughtUp(options: WaitOptions = {}): Promise<void> {
-    const space = this.#space
-    if (space === undefined) throw new BlazeError('CLOSED', 'caughtUp: the database is not open')
-    await space.replica.settled()
-    const seq = space.replica.lastOwnSeq
-    const mark = { done: false, givenUp: false, error: undefined as BlazeError | undefined }
-    this.#tell({
-      type: 'dialed.mark',
-      waiting: {
-        get givenUp() {
-          return mark.givenUp
-        },
-        settle: (error) => {
-          mark.done = true
-          mark.error = error
-          this.#wake()
-        },
-      },
+    if (this.#stopped) throw new BlazeError('CLOSED', 'caughtUp: sync was stopped')
+    const endMs = this.#env.monotonic() + (options.timeoutMs ?? limits.waitMs)
+    const left = (): WaitOptions => {
+      return { ...options, timeoutMs: Math.max(0, Math.ceil(endMs - this.#env.monotonic())) }
+    }
+    const seq = await this.#syncedSeq(left)
+    let answered = false
+    const forget = this.#marks.add(() => {
+      answered = true
+      this.#wake()
     })
+    // A mailbox that is full loses only the hint: marks are asked again after the next report.
+    this.#connection?.tell({ type: 'dialed.mark' })
     try {
-      await this.wait('caughtUp', options, () => {
-        if (mark.error !== undefined) throw mark.error
+      await this.wait('caughtUp', left(), () => {
         const relay = this.#report?.relay
-        return mark.done && relay !== undefined && relay.ackedSeq >= seq
+        return answered && relay !== undefined && relay.ackedSeq >= seq
       })
     } finally {
-      mark.givenUp = true
+      forget()
     }
   }
 
   /** Ends the connection in order. Local work goes on; the next `open` resumes sync. Idempotent. */
-  async stop(): Promise<void> {
-    if (this.#stopped) return
-    this.#stopped = true
-    this.#forgetSpace()
-    this.#forgetTeam()
-    await this.#connection?.stop()
-    this.#enter('stopped')
-    this.#wake()
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  /** It is stopped or stopping, and will not start again. For the client. */
+  get ended(): boolean {
+    return this.#stopped
   }
 
   /** A request of PROTOCOL §9. Rejects with `OFFLINE` without a connection. */
@@ -137,13 +132,33 @@ export class DatabaseSync {
     timeoutMs: number = limits.requestTimeoutMs,
   ): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
-      this.#tell({
+      const fail = (error: BlazeError): void => {
+        end()
+        reject(error)
+      }
+      // The actor may crash with the message in its hands: then nobody else ends the call.
+      const timer = this.#env.after(timeoutMs, () =>
+        fail(new BlazeError('TIMEOUT', `no answer within ${timeoutMs} ms: ${this.why()}`)),
+      )
+      const end = (): void => {
+        timer.cancel()
+        this.#requests.delete(fail)
+      }
+      this.#requests.add(fail)
+      const told = this.#connection?.tell({
         type: 'dialed.request',
         operation,
         body,
         timeoutMs,
-        settle: (result) => ('body' in result ? resolve(result.body) : reject(result.error)),
+        settle: (result) => {
+          if ('error' in result) return fail(result.error)
+          end()
+          resolve(result.body)
+        },
       })
+      if (told === 'full')
+        fail(new BlazeError('OVERLOADED', 'the connection has more requests than it can queue'))
+      else if (told !== 'ok') fail(new BlazeError('OFFLINE', 'there is no connection to the supervisor now'))
     })
   }
 
@@ -183,12 +198,14 @@ export class DatabaseSync {
     })
   }
 
-  /** This device and its supervisor are both in the team as it is known here. */
+  /**
+   * This device and its supervisor are both in the team as it is known here. Throws what waiting cannot heal, once the supervisor
+   * has told its log: `CODE_INVALID`, `CODE_USED`, `NOT_A_MEMBER`.
+   */
   isMember(): boolean {
-    const team = this.#space?.team
-    if (team === undefined) return false
-    const role = team.role(this.#device.keys.signKey)
-    return role !== undefined && role !== 'suspended' && team.role(this.#remote.serverDevice) === 'relay'
+    const problem = this.#problem()
+    if (problem !== undefined) throw problem
+    return this.#space !== undefined && this.#membership.holds(this.#space)
   }
 
   /** There is an authenticated connection whose relay works. */
@@ -206,15 +223,36 @@ export class DatabaseSync {
     return new BlazeError(error?.code ?? 'REFUSED', `${what}: ${this.why()}`, { cause: error })
   }
 
-  #tell(message: DialedMessage): void {
-    const told = this.#connection?.tell(message) ?? 'dead'
-    if (told === 'ok') return
-    const error =
-      told === 'full'
-        ? new BlazeError('OVERLOADED', 'the connection has more requests than it can queue')
-        : new BlazeError('CLOSED', 'sync was stopped')
-    if (message.type === 'dialed.request') message.settle({ error })
-    else if (message.type === 'dialed.mark') message.waiting.settle(error)
+  /** The last own seq, when all that was written before the call is synced or lost. A store that failed is opened again by itself. */
+  async #syncedSeq(left: () => WaitOptions): Promise<number> {
+    let failed: Space | undefined
+    for (;;) {
+      await this.wait('caughtUp', left(), () => this.#space !== undefined && this.#space !== failed)
+      const space = this.#space
+      if (space === undefined) continue
+      try {
+        await bounded(this.#env, 'caughtUp', left(), space.replica.settled())
+        return space.replica.lastOwnSeq
+      } catch (error) {
+        if (!(error instanceof BlazeError) || error.code !== 'POISONED') throw error
+        failed = space
+      }
+    }
+  }
+
+  #problem(): BlazeError | undefined {
+    const told = this.#report?.relay?.ready === true
+    return told && this.#space !== undefined ? this.#membership.problem(this.#space) : undefined
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopped = true
+    this.#forgetSpace()
+    this.#forgetTeam()
+    await this.#connection?.stop()
+    for (const fail of [...this.#requests]) fail(new BlazeError('CLOSED', 'sync was stopped'))
+    this.#enter('stopped')
+    this.#wake()
   }
 
   #spaceMoved(space: Space | undefined): void {
@@ -224,18 +262,24 @@ export class DatabaseSync {
     this.#space = space
     // Whatever was under way belongs to a store that is closed.
     void old?.stop()
+    this.#report = undefined
+    if (!this.#stopped) this.#enter('offline')
+    // The store is closed for good: whoever waits is told so.
+    if (space === undefined && this.#database.status().state === 'closing') void this.stop()
+    this.#wake()
     if (space === undefined || this.#stopped) return
     this.#forgetTeam = space.onTeamChanged(() => this.#teamMoved())
-    const { transport, spawn } = this.#world
+    const { transport } = this.#world
     const { host, port, serverKey, database } = this.#remote
-    this.#connection = spawn({
+    this.#connection = this.#world.spawn({
       name: `connection-${toHex(space.spaceId).slice(0, 12)}-${toHex(space.replica.incarnation).slice(0, 8)}`,
       behaviour: dialedConnection({
         transport,
         endpoints: [{ transport: transport.name === 'memory' ? 'memory' : 'tls', host, port }],
         serverKey,
-        staticKey: this.#device.dhScalar,
-        device: this.#device.signer,
+        staticKey: this.#membership.device.dhScalar,
+        device: this.#membership.device.signer,
+        marks: this.#marks,
         crypto: this.#database.crypto,
         space,
         ownReplica: this.#database.identity.replica,
@@ -251,7 +295,7 @@ export class DatabaseSync {
     this.#report = report
     const offsetMs = report.relay?.clockOffsetMs
     if (offsetMs !== undefined) this.#database.clockOffset(offsetMs)
-    if (!this.#stopped) this.#enter(stateOf(report, this.#held()))
+    if (!this.#stopped) this.#enter(this.#problem() === undefined ? stateOf(report, this.#held()) : 'revoked')
     if (report.registered && report.state === 'syncing') this.#teamMoved()
     else this.#wake()
   }
@@ -274,7 +318,11 @@ export class DatabaseSync {
   /** Signs what the team lacks from this device: the supervisor as a relay, or this device's own join. */
   #teamMoved(): void {
     const space = this.#space
-    const news = this.#signing || this.#stopped || space === undefined ? undefined : this.#unsigned(space)
+    const registered = this.#report?.registered === true
+    const news =
+      this.#signing || this.#stopped || space === undefined
+        ? undefined
+        : this.#membership.owed(space, registered)
     if (news === undefined || space === undefined) {
       this.#wake()
       return
@@ -283,6 +331,7 @@ export class DatabaseSync {
     space
       .learn(news)
       .catch((error: unknown) => {
+        this.#membership.withdraw()
         this.#env.log.error('sync.team', { error: error instanceof Error ? error.message : String(error) })
       })
       .finally(() => {
@@ -290,43 +339,4 @@ export class DatabaseSync {
         this.#wake()
       })
   }
-
-  #unsigned(space: Space): TeamAdditions | undefined {
-    const { team, spaceId } = space
-    const { identity, crypto } = this.#database
-    const { keys, signer } = this.#device
-    const nowMs = this.#env.now()
-    const role = team.role(keys.signKey)
-    if (role === undefined) {
-      const invite = inviteOf(identity)
-      if (invite === undefined || !team.has(invite.inviteHash)) return undefined
-      const { inviteHash, secret } = invite
-      const { joinSigner } = deriveInviteKeys({ crypto, secret, spaceId })
-      const joinSignature = signJoin({ joinSigner, spaceId, inviteHash, keys })
-      const entry = team.authorEntry({
-        body: { type: 'join', inviteHash, keys, joinSignature },
-        signer,
-        nowMs,
-      })
-      const { replica, replicaN } = identity
-      return {
-        entries: [entry],
-        announcements: [encodeAnnouncement({ spaceId, replicaId: replica, n: replicaN, signer })],
-      }
-    }
-    const { serverDevice, serverKey } = this.#remote
-    if ((role !== 'owner' && role !== 'admin') || this.#report?.registered !== true) return undefined
-    if (team.role(serverDevice) !== undefined) return undefined
-    const relayKeys = { signKey: serverDevice, dhKey: serverKey }
-    return {
-      entries: [team.authorEntry({ body: { type: 'add', role: 'relay', keys: relayKeys }, signer, nowMs })],
-    }
-  }
-}
-
-/** The invite of a join that is under way, as the identity keeps it. */
-export function inviteOf(identity: DatabaseIdentity): InviteCode | undefined {
-  if (typeof identity.join !== 'string') return undefined
-  const code = parseCode(identity.join)
-  return code.kind === 'invite' && equalBytes(code.spaceId, identity.space) ? code : undefined
 }

@@ -4,6 +4,7 @@
  */
 import {
   BlazeError,
+  limits,
   machine,
   toHex,
   type Behaviour,
@@ -92,8 +93,10 @@ class AcceptedCell {
   readonly #o: AcceptedOptions
   readonly #ctx: MachineContext<AcceptedMessage, ConnectionEvent>
   readonly #relays = new Map<number, OpenRelay>()
-  /** Of spaces that relays of this connection use. */
+  /** Of spaces that were opened for this connection and not given back. */
   readonly #releases = new Set<() => void>()
+  /** Requests that are being answered. */
+  #requests = 0
   #session: Session | undefined
   #client: ConnectionClient | undefined
   #error: BlazeError | undefined
@@ -103,7 +106,6 @@ class AcceptedCell {
     this.#ctx = ctx
     ctx.own(() => {
       for (const release of this.#releases) release()
-      this.#releases.clear()
     })
     ctx.own(() => {
       if (this.#session === undefined) o.link.destroy()
@@ -138,6 +140,10 @@ class AcceptedCell {
   receive(message: AcceptedMessage): ConnectionEvent | undefined {
     switch (message.type) {
       case 'accepted.secured':
+        if (this.#ctx.state() !== 'handshake') {
+          message.channel.destroy()
+          return { type: 'connection.closed' }
+        }
         this.#secured(message.channel, message.client)
         return { type: 'connection.secured' }
       case 'accepted.request':
@@ -202,11 +208,18 @@ class AcceptedCell {
   #request(request: Request): void {
     const client = this.#client
     if (client === undefined) return
+    if (this.#requests >= limits.requestsMax) {
+      const error = new BlazeError('OVERLOADED', `${limits.requestsMax} requests are being answered already`)
+      this.#session?.answerError(request.id, error)
+      return
+    }
+    this.#requests += 1
     this.#ctx.run(
       () => this.#o.access.request(client, request.operation, request.body),
       (result) => ({
         type: 'accepted.answered',
         settle: () => {
+          this.#requests -= 1
           if (result.ok) this.#session?.answer(request.id, result.value)
           else this.#session?.answerError(request.id, faultOf(result.error))
         },
@@ -220,9 +233,13 @@ class AcceptedCell {
     this.#ctx.run(
       async (signal) => {
         const opened = await this.#o.access.openSpace(client, spaceId)
-        // The cell died meanwhile: its result is dropped, so the space is released here.
-        if (signal.aborted) opened.release()
-        return opened
+        const release = (): void => {
+          if (this.#releases.delete(release)) opened.release()
+        }
+        this.#releases.add(release)
+        // The cell died meanwhile and its result is dropped. Were it to die right after this, `own` releases.
+        if (signal.aborted) release()
+        return { space: opened.space, release }
       },
       (result) => {
         if (result.ok) return { type: 'accepted.opened', stream, ...result.value }
@@ -234,11 +251,11 @@ class AcceptedCell {
   #opened(stream: number, space: Space, release: () => void): ConnectionEvent | undefined {
     const session = this.#session
     const client = this.#client
-    if (session === undefined || client === undefined) {
+    // The client may have taken the stream back while its space was being opened.
+    if (session === undefined || client === undefined || !session.has(stream)) {
       release()
       return undefined
     }
-    this.#releases.add(release)
     const ref = this.#ctx.spawn({
       name: `relay-${stream}`,
       restart: 'temporary',
@@ -247,18 +264,16 @@ class AcceptedCell {
         peer: client.deviceKey,
         stream: session.stream(stream),
         crypto: this.#o.crypto,
-        // The client reads the reason in `spoiled` and comes back on a new stream.
+        // Whatever ended it, the client was told in `spoiled`, takes the stream back and opens another.
         ended: () => {},
         violated: (error) => session.close(error),
       }),
     })
     this.#relays.set(stream, { ref, spaceId: space.spaceId })
     this.#ctx.watch(ref, (reason) => {
-      if (this.#releases.delete(release)) release()
-      const error =
-        reason.kind === 'stopped'
-          ? new BlazeError('CLOSED', 'the relay has ended')
-          : new BlazeError('REFUSED', 'the relay failed on this side')
+      release()
+      const what = reason.kind === 'stopped' ? 'has ended' : 'failed'
+      const error = new BlazeError('CLOSED', `the relay ${what} on this side`)
       return { type: 'accepted.ended', stream, error, tell: true }
     })
     session.route(stream, ref)

@@ -8,12 +8,12 @@ export type {
   ConnectionClient,
 } from './accepted.ts'
 export { dialedConnection } from './dialed.ts'
-export type { ConnectionReport, DialedMessage, DialedOptions, MarkWaiting } from './dialed.ts'
+export type { ConnectionReport, DialedMessage, DialedOptions } from './dialed-message.ts'
+export { MarkTable } from './mark-table.ts'
 export { pair } from './pair.ts'
 export type { Paired, PairOptions } from './pair.ts'
 export {
   DATABASE_REGISTER,
-  encodeDatabaseRegistration,
   encodeInviteRegistration,
   INVITE_REGISTER,
   parseDatabaseRegistration,

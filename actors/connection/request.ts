@@ -83,7 +83,9 @@ export function encodeReset(error: BlazeError): Uint8Array {
 export function parseReset(bytes: Uint8Array): BlazeError {
   const reader = new ByteReader(bytes, 'reset')
   const code = errorOfNumber(reader.u16())
-  return new BlazeError(code, `the peer ended the stream: ${reader.text(reader.remaining)}`)
+  return new BlazeError(code, `the peer ended the stream: ${reader.text(reader.remaining)}`, {
+    details: { byPeer: true },
+  })
 }
 
 export function encodeDatabaseRegistration(registration: DatabaseRegistration): Uint8Array {

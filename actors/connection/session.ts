@@ -49,10 +49,7 @@ export class Session {
     this.#handlers = o.handlers
     o.channel.attach({
       message: (stream, type, body) => this.#guard(() => this.#message(stream, type, body)),
-      writable: (stream) => {
-        const route = this.#routes.get(stream)
-        if (route !== undefined && 'relay' in route) route.relay.tell({ type: 'relay.writable' })
-      },
+      writable: (stream) => this.#guard(() => this.#writable(stream)),
       closed: (error) => this.#end(error),
     })
   }
@@ -121,13 +118,16 @@ export class Session {
     this.#routes.delete(stream)
   }
 
-  get streams(): number {
-    return this.#routes.size
+  /** False once either side has ended the stream. */
+  has(stream: number): boolean {
+    return this.#routes.has(stream)
   }
 
   /** Tells the peer, then closes. */
   close(error?: BlazeError): void {
     this.channel.close(error?.code, error?.message)
+    // The channel would call it an orderly end.
+    if (error !== undefined) this.#end(error)
   }
 
   #message(stream: number, type: number, body: Uint8Array): void {
@@ -188,10 +188,15 @@ export class Session {
     route.early.push({ frame, body })
   }
 
+  #writable(stream: number): void {
+    const route = this.#routes.get(stream)
+    if (route === undefined || !('relay' in route)) return
+    // A relay that never hears of it would wait for ever.
+    if (route.relay.tell({ type: 'relay.writable' }) === 'full') throw overloaded()
+  }
+
   #deliver(relay: Ref<RelayMessage>, frame: number, body: Uint8Array): void {
-    if (relay.tell({ type: 'relay.frame', frame, body }) === 'full') {
-      throw new BlazeError('OVERLOADED', 'the relay has more messages than it can queue')
-    }
+    if (relay.tell({ type: 'relay.frame', frame, body }) === 'full') throw overloaded()
   }
 
   #guard(work: () => void): void {
@@ -201,7 +206,6 @@ export class Session {
     } catch (error) {
       if (!(error instanceof BlazeError)) throw error
       this.close(error)
-      this.#end(error)
     }
   }
 
@@ -216,4 +220,8 @@ export class Session {
     this.#waiting.clear()
     this.#handlers.closed(error)
   }
+}
+
+function overloaded(): BlazeError {
+  return new BlazeError('OVERLOADED', 'the relay has more messages than it can queue')
 }

@@ -8,12 +8,11 @@ import type { VectorEntry } from '../replica/index.ts'
 import type { Space } from '../team/index.ts'
 import { Incoming } from './incoming.ts'
 import {
-  encodeBlobs,
   encodeHello,
   encodeMark,
+  encodeSpoiled,
   encodeVector,
   parseAck,
-  parseBlobs,
   parseData,
   parseHello,
   parseMark,
@@ -33,6 +32,7 @@ import {
   type RelayHello,
 } from './message.ts'
 import { Outgoing } from './outgoing.ts'
+import { TeamNews } from './team-news.ts'
 
 export interface ExchangePort {
   send(type: number, body: Uint8Array): boolean
@@ -62,22 +62,30 @@ export class Exchange {
   /** The peer's vector, as far as it is known here. Read by the sender of rounds while it grows. */
   readonly #peerVector = new Map<string, VectorEntry>()
   readonly #vectorAtHello: readonly VectorEntry[]
-  /** Hashes of the entries and announcements that the peer has. */
-  readonly #peerKnows = new Set<string>()
+  readonly #teamNews: TeamNews
   #theirs: RelayHello | undefined
+  #clockOffsetMs: number | undefined
   #incoming: Incoming | undefined
   readonly #outgoing: Outgoing
+  /** The peer's log, announcements and vector were taken over; before, nothing but they may come. */
   #ready = false
+  #readyCame = false
   #ended = false
   #caughtUpWithHello = false
   /** Marks of the peer that wait until it has everything up to `arrival`. */
   readonly #marks: { id: number; arrival: number }[] = []
+  #asked = 0
   #marked = 0
 
   constructor(o: ExchangeOptions) {
     this.#o = o
     const { replica, team } = o.space
     this.#vectorAtHello = [...replica.vector().values()]
+    this.#teamNews = new TeamNews({
+      team,
+      crypto: o.crypto,
+      send: (type, body) => void o.port.send(type, body),
+    })
     this.#mine = {
       incarnation: replica.incarnation,
       lastArrival: replica.lastArrival,
@@ -91,9 +99,14 @@ export class Exchange {
       peerVector: this.#peerVector,
       monotonic: () => o.env.monotonic(),
       port: {
-        send: (type, body) => o.port.send(type, body),
+        send: (type, body) => {
+          // What was read may be of a replica that was announced since.
+          this.#teamNews.tell()
+          return o.port.send(type, body)
+        },
         run: (work, done, failed) => o.port.run(work, done, failed),
-        failed: (error) => this.#fail(error),
+        more: () => this.pump(),
+        failed: (error) => this.abandon(error),
         skipped: () => {
           this.#answerMarks()
           o.port.progressed()
@@ -126,7 +139,7 @@ export class Exchange {
 
   /** Difference of the wall clocks at hello, ms: positive when the peer is ahead. Contains the latency of the link. */
   get clockOffsetMs(): number | undefined {
-    return this.#theirs === undefined ? undefined : this.#theirs.clockMs - this.#o.env.now()
+    return this.#clockOffsetMs
   }
 
   get lag(): number {
@@ -149,7 +162,9 @@ export class Exchange {
 
   /** Asks the peer to answer once everything that it holds now has been applied here. Ids rise. */
   mark(id: number): void {
-    if (!this.#ended) this.#o.port.send(RELAY_MARK, encodeMark(id))
+    if (this.#ended) return
+    this.#asked = id
+    this.#o.port.send(RELAY_MARK, encodeMark(id))
   }
 
   /** New arrivals or team entries may wait. Cheap when not. */
@@ -162,13 +177,22 @@ export class Exchange {
   }
 
   writable(): void {
-    if (!this.#ended) this.#outgoing.writable()
+    this.#outgoing.writable()
+  }
+
+  /** Ends the exchange for a fault of this side, and tells the peer: it would wait for ever. A bug is thrown. */
+  abandon(error: unknown): void {
+    if (!(error instanceof BlazeError)) throw error
+    if (this.#ended) return
+    const { code, message: text } = error
+    this.#o.port.send(RELAY_SPOILED, encodeSpoiled({ round: 0, part: 0, code, text }))
+    this.#fail(error)
   }
 
   /** The team has entries that the peer may lack. */
   teamChanged(): void {
     if (this.#theirs === undefined || this.#ended) return
-    this.#tellTeam()
+    this.#teamNews.tell()
     this.pump()
   }
 
@@ -186,12 +210,14 @@ export class Exchange {
     const incoming = this.#incoming
     if (incoming === undefined)
       throw new BlazeError('PROTOCOL_VIOLATION', `relay message ${type} before hello`)
-    if (type === RELAY_TEAM) incoming.team(this.#fromPeer(body))
-    else if (type === RELAY_ANNOUNCE) incoming.announce(this.#fromPeer(body))
+    this.#checkOrder(type)
+    if (type === RELAY_TEAM) incoming.team(this.#teamNews.fromPeer(body))
+    else if (type === RELAY_ANNOUNCE) incoming.announce(this.#teamNews.fromPeer(body))
     else if (type === RELAY_VECTOR) {
       this.#learnVector(parseVector(body))
       this.#o.port.consumed(body.length)
     } else if (type === RELAY_READY) {
+      this.#readyCame = true
       incoming.ready()
       this.#o.port.consumed(body.length)
     } else if (type === RELAY_DATA) incoming.data(parseData(body), body.length)
@@ -212,7 +238,10 @@ export class Exchange {
       this.#o.port.consumed(body.length)
       this.#answerMarks()
     } else if (type === RELAY_MARKED) {
-      this.#marked = Math.max(this.#marked, parseMark(body))
+      const id = parseMark(body)
+      if (id > this.#asked)
+        throw new BlazeError('PROTOCOL_VIOLATION', `an answer to mark ${id}, which was not asked`)
+      this.#marked = Math.max(this.#marked, id)
       this.#o.port.consumed(body.length)
       this.#o.port.progressed()
     } else if (type === RELAY_SPOILED) {
@@ -230,12 +259,14 @@ export class Exchange {
   #hello(theirs: RelayHello): void {
     if (this.#theirs !== undefined) throw new BlazeError('PROTOCOL_VIOLATION', 'a second hello on one stream')
     this.#theirs = theirs
+    this.#clockOffsetMs = theirs.clockMs - this.#o.env.now()
     const { port, space, peer } = this.#o
     const cursor = this.#mine.cursor
     this.#incoming = new Incoming({
       space,
       peer,
       incarnation: theirs.incarnation,
+      told: this.#vectorAtHello,
       port: {
         send: (type, body) => port.send(type, body),
         consumed: (bytes) => port.consumed(bytes),
@@ -245,8 +276,7 @@ export class Exchange {
         refused: (error) => this.#fail(error),
       },
     })
-    if (equalBytes(theirs.teamDigest, this.#mine.teamDigest)) this.#rememberTeam()
-    else this.#tellTeam()
+    this.#teamNews.start(equalBytes(theirs.teamDigest, this.#mine.teamDigest))
     const sameVector = equalBytes(theirs.vectorDigest, this.#mine.vectorDigest)
     if (sameVector) this.#learnVector(this.#vectorAtHello)
     else for (const body of encodeVector(this.#vectorAtHello)) port.send(RELAY_VECTOR, body)
@@ -267,7 +297,6 @@ export class Exchange {
   }
 
   #peerReady(): void {
-    if (this.#ready) throw new BlazeError('PROTOCOL_VIOLATION', 'a second ready on one stream')
     this.#ready = true
     this.#o.port.negotiated()
     this.#progress()
@@ -296,9 +325,26 @@ export class Exchange {
     }
   }
 
+  /** Before ready nothing but team, announcements and vector; after it no vector and no ready. */
+  #checkOrder(type: number): void {
+    const early = type === RELAY_VECTOR || type === RELAY_READY
+    const late = type === RELAY_DATA || type === RELAY_ACK || type === RELAY_MARK || type === RELAY_MARKED
+    if (this.#readyCame ? early : late) {
+      const when = this.#readyCame ? 'after' : 'before'
+      throw new BlazeError('PROTOCOL_VIOLATION', `relay message ${type} ${when} ready`)
+    }
+  }
+
   #learnVector(entries: readonly VectorEntry[]): void {
     const { space } = this.#o
     for (const entry of entries) {
+      const key = bytesKey(entry.replicaId)
+      const known = this.#peerVector.get(key)
+      // A round that was read before an acknowledgement may arrive after it: the later head stands for the earlier ones.
+      if (known !== undefined && entry.seq < known.seq) continue
+      if (known === undefined && this.#peerVector.size >= limits.announcementsMax) {
+        throw new BlazeError('PROTOCOL_VIOLATION', `a vector of more than ${limits.announcementsMax} entries`)
+      }
       if (this.#isOwn(entry)) {
         if (space.replica.compareOwnHead(entry.seq, entry.commitHash) !== 'equal') {
           this.#fail(
@@ -314,43 +360,13 @@ export class Exchange {
         }
         space.replica.headConfirmed(this.#o.peer, entry.seq)
       }
-      const key = bytesKey(entry.replicaId)
-      const known = this.#peerVector.get(key)
-      if (known === undefined || known.seq < entry.seq) this.#peerVector.set(key, entry)
+      this.#peerVector.set(key, entry)
     }
   }
 
   #isOwn(entry: VectorEntry): boolean {
     const { ownReplica } = this.#o
     return ownReplica !== undefined && equalBytes(entry.replicaId, ownReplica)
-  }
-
-  #tellTeam(): void {
-    const { team } = this.#o.space
-    const { port } = this.#o
-    const entries = team.entries().filter((bytes) => this.#news(bytes))
-    const announcements = team.announcements().filter((bytes) => this.#news(bytes))
-    for (const body of encodeBlobs(entries)) port.send(RELAY_TEAM, body)
-    for (const body of encodeBlobs(announcements)) port.send(RELAY_ANNOUNCE, body)
-  }
-
-  /** What the peer sent needs no echo. */
-  #fromPeer(body: Uint8Array): Uint8Array {
-    for (const blob of parseBlobs(body)) this.#news(blob)
-    return body
-  }
-
-  #rememberTeam(): void {
-    for (const bytes of this.#o.space.team.entries()) this.#news(bytes)
-    for (const bytes of this.#o.space.team.announcements()) this.#news(bytes)
-  }
-
-  /** True once per entry or announcement. */
-  #news(bytes: Uint8Array): boolean {
-    const key = bytesKey(this.#o.crypto.sha256(bytes))
-    if (this.#peerKnows.has(key)) return false
-    this.#peerKnows.add(key)
-    return true
   }
 
   #fail(error: unknown): void {

@@ -43,19 +43,32 @@ export class Incoming {
   readonly #steps: Step[] = []
   #working = false
   #ended = false
+  /** The part whose messages are still coming. */
   #items: PartItem[] = []
   #itemBytes = 0
+  /** Bytes of it whose credit the peer has not got back. */
+  #owedBytes = 0
+  #last: Omit<RelayData, 'items'> | undefined
+  /** Whole parts that wait or are being applied. */
+  #parts = 0
   /** Vector as last told to the peer, by `bytesKey` of the replica id. */
   readonly #told = new Map<string, number>()
   #syncing = false
 
-  constructor(o: { space: Space; peer: Uint8Array; incarnation: Uint8Array; port: IncomingPort }) {
+  /** `told`: this side's vector as the peer learned it from hello. */
+  constructor(o: {
+    space: Space
+    peer: Uint8Array
+    incarnation: Uint8Array
+    told: readonly VectorEntry[]
+    port: IncomingPort
+  }) {
     this.#space = o.space
     this.#replica = o.space.replica
     this.#peer = o.peer
     this.#incarnation = o.incarnation
     this.#port = o.port
-    for (const entry of this.#replica.vector().values()) this.#told.set(bytesKey(entry.replicaId), entry.seq)
+    for (const entry of o.told) this.#told.set(bytesKey(entry.replicaId), entry.seq)
   }
 
   /** In the middle of a round of more than one part. */
@@ -63,8 +76,9 @@ export class Incoming {
     return this.#syncing
   }
 
+  /** Nothing waits, and no round is open. */
   get idle(): boolean {
-    return this.#steps.length === 0 && !this.#working && this.#items.length === 0
+    return !this.#busy && this.#itemBytes === 0 && !this.#syncing
   }
 
   team(body: Uint8Array): void {
@@ -80,26 +94,62 @@ export class Incoming {
   }
 
   data(data: RelayData, bytes: number): void {
+    this.#checkOrder(data)
+    const { items: _parsedBelow, ...head } = data
+    this.#last = head
     this.#itemBytes += bytes
     if (this.#itemBytes > limits.relayPartBytesMax) {
       throw new BlazeError('PROTOCOL_VIOLATION', `a part exceeds ${limits.relayPartBytesMax} bytes`)
     }
     for (const item of parseItems(data.items)) this.#items.push(item)
+    this.#owedBytes += bytes
     if (!data.partEnd) {
-      // The rest of the part needs credit; the sum is bounded above.
-      this.#port.consumed(bytes)
+      // The rest of the part needs credit. It gets none while others wait: one long part is in memory at a time.
+      if (!this.#busy) this.#payBack()
       return
     }
+    if (this.#parts >= limits.relayPartsInFlightMax) {
+      throw new BlazeError(
+        'PROTOCOL_VIOLATION',
+        `more than ${limits.relayPartsInFlightMax} parts wait for their acknowledgement`,
+      )
+    }
     const { round, part, upTo, roundEnd } = data
-    this.#push({ kind: 'part', round, part, upTo, roundEnd, items: this.#items, bytes })
+    this.#parts += 1
+    this.#push({ kind: 'part', round, part, upTo, roundEnd, items: this.#items, bytes: this.#owedBytes })
     this.#items = []
     this.#itemBytes = 0
+    this.#owedBytes = 0
   }
 
   end(): void {
     this.#ended = true
     this.#steps.length = 0
     this.#items = []
+  }
+
+  get #busy(): boolean {
+    return this.#working || this.#steps.length > 0
+  }
+
+  /** All messages of a part name it alike, and parts come in order. */
+  #checkOrder({ round, part, upTo }: RelayData): void {
+    const last = this.#last
+    if (last === undefined) return
+    const inOrder = last.partEnd
+      ? round > last.round || (round === last.round && part > last.part)
+      : round === last.round && part === last.part && upTo === last.upTo
+    if (!inOrder) {
+      throw new BlazeError(
+        'PROTOCOL_VIOLATION',
+        `part ${round}.${part} after ${last.partEnd ? '' : 'a piece of '}part ${last.round}.${last.part}`,
+      )
+    }
+  }
+
+  #payBack(): void {
+    if (this.#owedBytes > 0) this.#port.consumed(this.#owedBytes)
+    this.#owedBytes = 0
   }
 
   #push(step: Step): void {
@@ -117,7 +167,10 @@ export class Incoming {
   #next(): void {
     if (this.#working || this.#ended) return
     const step = this.#steps.shift()
-    if (step === undefined) return
+    if (step === undefined) {
+      this.#payBack()
+      return
+    }
     if (step.kind === 'ready') {
       this.#port.ready()
       this.#next()
@@ -159,6 +212,7 @@ export class Incoming {
       this.#port.consumed(step.bytes)
       return
     }
+    this.#parts -= 1
     this.#syncing = !step.roundEnd
     const vector = this.#changedVector()
     this.#port.send(RELAY_ACK, encodeAck({ round: step.round, part: step.part, arrival: step.upTo, vector }))

@@ -11,8 +11,8 @@ import { relayMachine, type RelayEvent } from './machine.ts'
 export type RelayMessage =
   | { type: 'relay.frame'; frame: number; body: Uint8Array }
   | { type: 'relay.writable' }
+  /** Something moved in the space: its data, its team, or its store failed. */
   | { type: 'relay.changed' }
-  | { type: 'relay.team' }
   | { type: 'relay.mark'; id: number }
   | { type: 'relay.result'; settle: () => void }
 
@@ -80,8 +80,10 @@ class RelayCell {
   readonly #ctx: MachineContext<RelayMessage, RelayEvent>
   readonly #exchange: Exchange
   #error: BlazeError | undefined
-  /** A wake-up is in the mailbox already. */
-  #woken = false
+  /** What the space did since the cell looked last; looked at after every message. */
+  #dataMoved = false
+  #teamMoved = false
+  #failure: BlazeError | undefined
   #live = false
   /** What the machine will be in once it has handled the events of this turn. */
   #state = 'negotiating'
@@ -112,14 +114,27 @@ class RelayCell {
 
   start(): void {
     const ctx = this.#ctx
-    // A full mailbox loses the wake-up and nothing else: whatever fills it pumps as well.
+    const { space } = this.#o
     ctx.own(
-      this.#o.space.replica.onCommitted(() => {
-        if (this.#woken) return
-        this.#woken = ctx.self.tell({ type: 'relay.changed' }) === 'ok'
+      space.replica.onCommitted(() => {
+        const woken = this.#dataMoved
+        this.#dataMoved = true
+        if (!woken) this.#wake()
       }),
     )
-    ctx.own(this.#o.space.onTeamChanged(() => void ctx.self.tell({ type: 'relay.team' })))
+    ctx.own(
+      space.onTeamChanged(() => {
+        this.#teamMoved = true
+        this.#wake()
+      }),
+    )
+    // The space is dead to this relay then, even when it is opened again: the peer must come back to the new one.
+    ctx.own(
+      space.replica.onPoisoned((error) => {
+        this.#failure = error
+        this.#wake()
+      }),
+    )
     ctx.own(() => this.#exchange.end())
     this.#exchange.start()
   }
@@ -134,12 +149,6 @@ class RelayCell {
           this.#exchange.writable()
           break
         case 'relay.changed':
-          this.#woken = false
-          this.#exchange.pump()
-          this.#progressed()
-          break
-        case 'relay.team':
-          this.#exchange.teamChanged()
           break
         case 'relay.mark':
           this.#exchange.mark(message.id)
@@ -148,6 +157,7 @@ class RelayCell {
           message.settle()
           break
       }
+      this.#look()
     } catch (error) {
       if (!(error instanceof BlazeError)) throw error
       this.#exchange.end()
@@ -167,6 +177,23 @@ class RelayCell {
       ackedSeq,
       ...(error === undefined ? {} : { error: error.code, reason: error.message }),
     }
+  }
+
+  /** A full mailbox loses the wake-up and nothing else: the cell looks after each of the messages that fill it. */
+  #wake(): void {
+    this.#ctx.self.tell({ type: 'relay.changed' })
+  }
+
+  #look(): void {
+    if (this.#failure !== undefined) this.#exchange.abandon(this.#failure)
+    if (this.#teamMoved) {
+      this.#teamMoved = false
+      this.#exchange.teamChanged()
+    }
+    if (!this.#dataMoved) return
+    this.#dataMoved = false
+    this.#exchange.pump()
+    this.#progressed()
   }
 
   #progressed(): void {

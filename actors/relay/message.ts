@@ -201,9 +201,10 @@ export function parseMark(bytes: Uint8Array): number {
   return id
 }
 
-/** The error that a spoiled round raises on the sending side. */
-export function spoiledError(spoiled: RelaySpoiled): BlazeError {
-  return new BlazeError(spoiled.code, `the peer refused a part: ${spoiled.text}`)
+/** The error that a spoiled round raises on the sending side. Round 0: not a part, but the exchange itself. */
+export function spoiledError({ round, code, text }: RelaySpoiled): BlazeError {
+  const what = round === 0 ? 'ended the exchange' : 'refused a part'
+  return new BlazeError(code, `the peer ${what}: ${text}`, { details: { byPeer: true } })
 }
 
 function readEntries(reader: ByteReader): VectorEntry[] {

@@ -21,6 +21,8 @@ export interface OutgoingPort {
   run<T>(work: () => Promise<T>, done: (value: T) => void, failed: (error: unknown) => void): void
   /** A failed read ends the exchange. */
   failed(error: unknown): void
+  /** More may be sent: calls `pump` unless something forbids it. */
+  more(): void
   /** A round ended without a word to the peer: no acknowledgement will tell that this side is idle. */
   skipped(): void
   /** An entry of this side's vector leaves with the end of a round. */
@@ -51,7 +53,8 @@ export class Outgoing {
   #ended = false
   /** Arrival up to which this side has sent or skipped; undefined until the first round ended. */
   #sentUpTo: number | undefined
-  #ackedArrival = 0
+  /** Below every arrival until the first round was acknowledged, also when it had nothing to say. */
+  #ackedArrival = -1
   /** Arrival that the last part named: where the peer's cursor will stand. */
   #toldUpTo = 0
   readonly #unacked: SentPart[] = []
@@ -88,7 +91,7 @@ export class Outgoing {
 
   /** Arrivals that the peer has not acknowledged; an upper bound. */
   get lag(): number {
-    return this.idle ? 0 : Math.max(0, this.#replica.lastArrival - this.#ackedArrival)
+    return this.idle ? 0 : this.#replica.lastArrival - Math.max(0, this.#ackedArrival)
   }
 
   get roundTripMs(): number | undefined {
@@ -99,20 +102,8 @@ export class Outgoing {
   pump(): void {
     if (this.#ended || this.#reading || !this.#writable) return
     if (this.#unacked.length >= limits.relayPartsInFlightMax) return
-    if (this.#round === undefined) {
-      if (this.#sentUpTo !== undefined && this.#sentUpTo >= this.#replica.lastArrival) return
-      this.#roundNumber += 1
-      this.#partNumber = 0
-      const cursor =
-        this.#sentUpTo === undefined
-          ? this.#firstCursor
-          : { incarnation: this.#replica.incarnation, arrival: this.#sentUpTo }
-      this.#round = this.#replica.startRound({
-        ...(cursor === undefined ? {} : { cursor }),
-        peerVector: this.#peerVector,
-      })
-    }
-    const round = this.#round
+    const round = this.#round ?? this.#begin()
+    if (round === undefined) return
     this.#reading = true
     this.#port.run(
       () => round.next(limits.relayPartBytes),
@@ -126,7 +117,7 @@ export class Outgoing {
 
   writable(): void {
     this.#writable = true
-    this.pump()
+    this.#port.more()
   }
 
   acked(ack: RelayAck): void {
@@ -145,6 +136,26 @@ export class Outgoing {
     this.#ended = true
     this.#round?.close()
     this.#round = undefined
+  }
+
+  /** The next round, if there is something new. */
+  #begin(): Round | undefined {
+    if (this.#sentUpTo !== undefined && this.#sentUpTo >= this.#replica.lastArrival) return undefined
+    this.#roundNumber += 1
+    this.#partNumber = 0
+    const cursor =
+      this.#sentUpTo === undefined
+        ? this.#firstCursor
+        : { incarnation: this.#replica.incarnation, arrival: this.#sentUpTo }
+    try {
+      this.#round = this.#replica.startRound({
+        ...(cursor === undefined ? {} : { cursor }),
+        peerVector: this.#peerVector,
+      })
+    } catch (error) {
+      this.#port.failed(error)
+    }
+    return this.#round
   }
 
   #partRead(part: PartRead): void {
@@ -167,7 +178,7 @@ export class Outgoing {
       this.#sentUpTo = part.upTo
     }
     if (skipped) this.#port.skipped()
-    this.pump()
+    this.#port.more()
   }
 
   /** What the peer need not be told counts as acknowledged with what was sent before it. */

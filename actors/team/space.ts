@@ -2,9 +2,9 @@
  * A space as a relay sees it: a replica together with the team that says whose writes count.
  * Invariant: what the team learned is in the store before any data that depends on it is acknowledged (one group commit, in order).
  */
-import type { CryptoProvider, Env } from '../../runtime/index.ts'
+import { BlazeError, type CryptoProvider, type Env } from '../../runtime/index.ts'
 import { openReplica } from '../replica/index.ts'
-import type { OrderedStore, Replica, ReplicaOptions } from '../replica/index.ts'
+import type { OrderedStore, Replica, ReplicaOptions, StoreOperation } from '../replica/index.ts'
 import { createTeam, type Team, type TeamAdditions } from './team.ts'
 
 export interface SpaceOptions {
@@ -27,6 +27,8 @@ export class Space {
   readonly replica: Replica
   readonly team: Team
   readonly #listeners = new Set<() => void>()
+  /** Rows that wait for room in the replica, in order. */
+  readonly #unstored: StoreOperation[] = []
 
   constructor(spaceId: Uint8Array, replica: Replica, team: Team) {
     this.spaceId = spaceId
@@ -36,13 +38,31 @@ export class Space {
 
   /**
    * Takes over log entries and announcements; what is known already is ignored. Resolves when it is synced, with the numbers of
-   * what was new. Rejects with `PROTOCOL_VIOLATION`, `BAD_SIGNATURE` or `NOT_A_MEMBER`, having kept nothing of the call.
+   * what was new; an announcement of a stranger, or of an id that is taken, is not. Rejects with `PROTOCOL_VIOLATION`,
+   * `BAD_SIGNATURE`, `NOT_SUPPORTED`, `TOO_LARGE`, having kept nothing of the call, and with `POISONED` or `CLOSED`.
    */
   async learn(news: TeamAdditions): Promise<Learned> {
     const { added, operations } = this.team.add(news)
-    if (operations.length > 0) await this.replica.extra(operations)
+    if (operations.length > 0) await this.#store(operations)
     if (added.entries + added.announcements > 0) for (const listener of this.#listeners) listener()
     return added
+  }
+
+  /** The team holds these by now: what it holds must reach the store, in order, or the next opening finds it damaged. */
+  async #store(operations: readonly StoreOperation[]): Promise<void> {
+    this.#unstored.push(...operations)
+    for (;;) {
+      const rows = this.#unstored.splice(0)
+      // Another call took them along.
+      if (rows.length === 0) return this.replica.settled()
+      try {
+        return await this.replica.extra(rows)
+      } catch (error) {
+        if (!(error instanceof BlazeError) || error.code !== 'OVERLOADED') throw error
+        this.#unstored.push(...rows)
+        await this.replica.settled()
+      }
+    }
   }
 
   /** Called after every change of the team was synced. Returns the unsubscribe function. */

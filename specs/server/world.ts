@@ -1,6 +1,6 @@
 /** A simulated machine for specs of the server: virtual clock, disk in memory. Nothing in it waits for real time. */
-import { createSimulatedVolume } from '../../actors/replica/simulated-volume.ts'
-import type { SimulatedVolume } from '../../actors/replica/simulated-volume.ts'
+import { createSimulatedVolume } from '../../actors/replica/disk/simulated-volume.ts'
+import type { SimulatedVolume } from '../../actors/replica/disk/simulated-volume.ts'
 import type { Env, Simulation } from '../../runtime/index.ts'
 import { createSimulation } from '../../runtime/index.ts'
 

@@ -225,6 +225,32 @@ test('bad arguments are refused at the door', async () => {
   }
 })
 
+test('caughtUp resolves again and again while the supervisor has echoes to skip, and no echo counts as a fork', async () => {
+  for (const seed of [13, 14, 15, 16]) {
+    const { world, a } = await synced(seed)
+    const b = await world.join('b', await world.settle(a.invite({ role: 'writer' })))
+    await world.settle(b.close())
+
+    for (let n = 0; n < 200; n++) {
+      await world.settle(a.collection('notes').insert({ id: `${n}` }))
+      if (n % 20 === 0) await world.settle(a.sync?.caughtUp() ?? Promise.reject(new Error('no sync')))
+    }
+
+    assert.is(a.sync?.status().error, undefined)
+  }
+})
+
+test('the clock offset is that of the hello, however long ago it was', async () => {
+  const { world, a } = await synced(14)
+  await world.settle(a.sync?.caughtUp() ?? Promise.resolve())
+
+  await world.simulation.pass(600_000)
+  await world.settle(a.collection('notes').insert({ id: '1' }))
+  await world.settle(a.sync?.caughtUp() ?? Promise.resolve())
+
+  assert.ok(Math.abs(a.sync?.status().clockOffsetMs ?? Infinity) < 1_000)
+})
+
 test('a waiting call ends with its signal', async () => {
   const { world, a } = await synced(12)
   world.crashSupervisor()

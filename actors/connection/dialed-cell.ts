@@ -1,0 +1,388 @@
+/**
+ * What the dialling side does in each state of its machine.
+ * Invariant: results of an attempt or relay that is over change nothing; nothing that matters waits in a mailbox that can be full.
+ */
+import {
+  BlazeError,
+  limits,
+  toHex,
+  type ErrorCode,
+  type MachineContext,
+  type Ref,
+  type Timer,
+} from '../../runtime/index.ts'
+import {
+  dialChannel,
+  formatEndpoint,
+  type Channel,
+  type Endpoint,
+  type Link,
+} from '../../transports/index.ts'
+import { relay, type RelayMessage, type RelayReport } from '../relay/index.ts'
+import type { DialedMessage, DialedOptions } from './dialed-message.ts'
+import type { ConnectionEvent } from './machine.ts'
+import { DATABASE_REGISTER, encodeDatabaseRegistration } from './request.ts'
+import { Session } from './session.ts'
+
+/** Codes that no retry heals; the connection waits in `refused` for a person. */
+const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'SERVER_KEY_MISMATCH',
+  'FORBIDDEN',
+  'DATABASE_EXISTS',
+  'CODE_INVALID',
+  'CODE_USED',
+  'CODE_EXPIRED',
+  'NOT_SUPPORTED',
+  'BAD_KEY',
+])
+
+interface OpenRelay {
+  /** Of this life; streams begin again with every session. */
+  readonly number: number
+  readonly stream: number
+  readonly ref: Ref<RelayMessage>
+  /** It stays to show its state, and is not used any more. */
+  ended: boolean
+  /** The mark that it was asked, until it is answered. */
+  asked: number
+}
+
+export class DialedCell {
+  readonly #o: DialedOptions
+  readonly #ctx: MachineContext<DialedMessage, ConnectionEvent>
+  /** As the machine; inside its actions the machine still names the state that is being left. */
+  #state = 'connecting'
+  #attempt = 0
+  #endpointAt = 0
+  #attempts = 0
+  #link: Link | undefined
+  #channel: Channel | undefined
+  #session: Session | undefined
+  #peer: Uint8Array | undefined
+  #relay: OpenRelay | undefined
+  #relayReport: RelayReport | undefined
+  /** What the relay told last, until this cell has its turn. */
+  #told: { readonly number: number; readonly report: RelayReport } | undefined
+  #relays = 0
+  #relayAttempts = 0
+  #reopen: Timer | undefined
+  #registered: boolean
+  #error: BlazeError | undefined
+
+  constructor(o: DialedOptions, ctx: MachineContext<DialedMessage, ConnectionEvent>) {
+    this.#o = o
+    this.#ctx = ctx
+    this.#registered = o.register === undefined
+    ctx.own(() => {
+      if (this.#channel !== undefined) this.#channel.destroy()
+      else this.#link?.destroy()
+    })
+  }
+
+  dial(): void {
+    this.#state = 'connecting'
+    this.#attempt += 1
+    const attempt = this.#attempt
+    const endpoint = this.#endpoint()
+    this.#ctx.run(
+      async (signal) => {
+        const link = await this.#o.transport.dial(endpoint, { signal, timeoutMs: limits.dialTimeoutMs })
+        // Kept at once: were the cell to die before the result is handled, nobody else would close it.
+        if (signal.aborted || attempt !== this.#attempt) link.destroy()
+        else this.#link = link
+        return link
+      },
+      (result) =>
+        result.ok
+          ? { type: 'dialed.linked', attempt, link: result.value }
+          : failure(attempt, faultOf(result.error)),
+    )
+    this.#report()
+  }
+
+  secure(): void {
+    this.#state = 'handshake'
+    const link = this.#link
+    const attempt = this.#attempt
+    if (link === undefined) return
+    const { serverKey, staticKey, device, crypto } = this.#o
+    this.#ctx.run(
+      () => dialChannel(link, { env: this.#ctx.env, crypto, pattern: 'XK', serverKey, staticKey, device }),
+      (result) => {
+        if (!result.ok) return failure(attempt, faultOf(result.error))
+        const { channel, server } = result.value
+        return { type: 'dialed.secured', attempt, channel, deviceKey: server.deviceKey }
+      },
+    )
+    this.#report()
+  }
+
+  register(): void {
+    this.#state = 'authenticated'
+    const { register, space } = this.#o
+    const session = this.#session
+    const attempt = this.#attempt
+    if (session === undefined) return
+    if (this.#registered || register === undefined) {
+      this.#ctx.send({ type: 'connection.registered' })
+      return
+    }
+    const body = encodeDatabaseRegistration({ name: register, spaceId: space.spaceId })
+    this.#ctx.run(
+      () => session.request(DATABASE_REGISTER, body, limits.requestTimeoutMs),
+      (result) =>
+        result.ok ? { type: 'dialed.registered', attempt } : failure(attempt, faultOf(result.error)),
+    )
+  }
+
+  openRelay(): void {
+    this.#state = 'syncing'
+    const session = this.#session
+    const peer = this.#peer
+    if (session === undefined || peer === undefined) return
+    const { space, crypto, ownReplica } = this.#o
+    const stream = session.openStream(space.spaceId)
+    this.#relays += 1
+    const number = this.#relays
+    this.#relayReport = undefined
+    const ref = this.#ctx.spawn({
+      name: `relay-${number}`,
+      restart: 'temporary',
+      behaviour: relay({
+        space,
+        peer,
+        ownReplica,
+        crypto,
+        stream: session.stream(stream),
+        report: (report) => this.#relayTold(number, report),
+        ended: (error) => this.#post({ type: 'dialed.relayEnded', relay: number, error }),
+        violated: (error) => session.close(error),
+      }),
+    })
+    this.#relay = { number, stream, ref, ended: false, asked: 0 }
+    this.#ctx.watch(ref, (reason) => {
+      const error = new BlazeError('CLOSED', 'the relay has ended', { cause: reason.error })
+      return { type: 'dialed.relayEnded', relay: number, error }
+    })
+    session.route(stream, ref)
+    this.#report()
+  }
+
+  hangUp(state: string): void {
+    this.#state = state
+    const channel = this.#channel
+    const link = this.#link
+    const relayRef = this.#relay?.ref
+    this.#session = undefined
+    this.#channel = undefined
+    this.#link = undefined
+    this.#peer = undefined
+    this.#relay = undefined
+    this.#relayReport = undefined
+    this.#reopen?.cancel()
+    this.#reopen = undefined
+    if (relayRef !== undefined) void relayRef.stop()
+    if (channel !== undefined) channel.close()
+    else link?.destroy()
+    this.#report()
+  }
+
+  backOff(): void {
+    const ceilingMs = Math.min(
+      limits.failoverMaxMs,
+      limits.failoverFirstMs * 2 ** Math.min(this.#attempts, 16),
+    )
+    this.#attempts += 1
+    this.#endpointAt += 1
+    this.#ctx.after(this.#ctx.env.random() * ceilingMs, { type: 'dialed.retry' })
+    this.hangUp('failover')
+  }
+
+  receive(message: DialedMessage): ConnectionEvent | undefined {
+    switch (message.type) {
+      case 'dialed.linked':
+        if (this.#isLate(message.attempt, 'connecting')) {
+          message.link.destroy()
+          return undefined
+        }
+        return { type: 'connection.dialed' }
+      case 'dialed.secured':
+        if (this.#isLate(message.attempt, 'handshake')) {
+          message.channel.destroy()
+          return undefined
+        }
+        this.#secured(message.channel, message.deviceKey)
+        return { type: 'connection.secured' }
+      case 'dialed.registered':
+        this.#registered = true
+        return this.#isLate(message.attempt, 'authenticated') ? undefined : { type: 'connection.registered' }
+      case 'dialed.failed':
+        // The end of a link may be told by more than one of those who used it.
+        if (message.attempt !== this.#attempt || this.#ctx.state() === 'failover') return undefined
+        this.#error = message.error
+        return { type: FINAL.has(message.error.code) ? 'connection.refused' : 'connection.failed' }
+      case 'dialed.relay':
+        this.#relayMoved()
+        return undefined
+      case 'dialed.relayEnded':
+        this.#relayEnded(message.relay, message.error)
+        return undefined
+      case 'dialed.reopen':
+        if (this.#ctx.state() === 'syncing' && this.#relay === undefined) this.openRelay()
+        return undefined
+      case 'dialed.retry':
+        return { type: 'connection.retry' }
+      case 'dialed.drain':
+        return { type: 'connection.drain' }
+      case 'dialed.mark':
+        this.#ask()
+        return undefined
+      case 'dialed.request': {
+        const session = this.#session
+        const { operation, body, timeoutMs, settle } = message
+        if (session === undefined) {
+          settle({ error: new BlazeError('OFFLINE', 'there is no connection to the supervisor now') })
+          return undefined
+        }
+        session.request(operation, body, timeoutMs).then(
+          (answer) => settle({ body: answer }),
+          (error: unknown) => settle({ error: faultOf(error) }),
+        )
+        return undefined
+      }
+    }
+  }
+
+  inspect(): object {
+    return {
+      endpoint: formatEndpoint(this.#endpoint()),
+      attempts: this.#attempts,
+      space: toHex(this.#o.space.spaceId),
+      ...(this.#error === undefined ? {} : { error: this.#error.code, reason: this.#error.message }),
+    }
+  }
+
+  #isLate(attempt: number, state: string): boolean {
+    return attempt !== this.#attempt || this.#ctx.state() !== state
+  }
+
+  /** On the system lane, which is never full: what is told here must not be lost. */
+  #post(message: DialedMessage): void {
+    this.#ctx.run(
+      () => Promise.resolve(),
+      () => message,
+    )
+  }
+
+  #secured(channel: Channel, deviceKey: Uint8Array): void {
+    this.#channel = channel
+    this.#peer = deviceKey
+    this.#error = undefined
+    const attempt = this.#attempt
+    const session = new Session({
+      channel,
+      env: this.#ctx.env,
+      handlers: {
+        request: (request) =>
+          session.answerError(request.id, new BlazeError('NOT_SUPPORTED', 'a device answers no requests')),
+        open: (stream) =>
+          session.reset(stream, new BlazeError('NOT_SUPPORTED', 'a device opens no spaces for others')),
+        reset: (stream, error) => {
+          const open = this.#session === session ? this.#relay : undefined
+          if (open?.stream === stream) this.#post({ type: 'dialed.relayEnded', relay: open.number, error })
+        },
+        closed: (error) => {
+          if (this.#session !== session) return
+          const ended = new BlazeError('LINK_CLOSED', 'the supervisor ended the connection')
+          this.#post(failure(attempt, error ?? ended))
+        },
+      },
+    })
+    this.#session = session
+    this.#report()
+  }
+
+  /** In a turn of the relay: many reports may become one. */
+  #relayTold(number: number, report: RelayReport): void {
+    if (number !== this.#relays) return
+    if (this.#told === undefined) this.#post({ type: 'dialed.relay' })
+    this.#told = { number, report }
+  }
+
+  #relayMoved(): void {
+    const open = this.#relay
+    const told = this.#told
+    this.#told = undefined
+    if (open === undefined || told === undefined || open.number !== told.number) return
+    const { report } = told
+    this.#relayReport = report
+    if (report.marked >= open.asked) open.asked = 0
+    if (report.caughtUp) {
+      this.#attempts = 0
+      this.#relayAttempts = 0
+      this.#error = undefined
+    }
+    this.#report()
+    this.#o.marks.settle(report.marked)
+    this.#ask()
+  }
+
+  /** One question at a time, so that however many callers give up, the peer has one to answer. Looked at after every report. */
+  #ask(): void {
+    const open = this.#relay
+    const id = this.#o.marks.due
+    if (open === undefined || open.asked > 0 || id === 0 || this.#relayReport?.ready !== true) return
+    if (open.ref.tell({ type: 'relay.mark', id }) === 'ok') open.asked = id
+  }
+
+  /** A refused round leaves the connection up; a fresh stream negotiates again after a while. */
+  #relayEnded(number: number, error: BlazeError): void {
+    const open = this.#relay
+    if (open === undefined || open.number !== number || open.ended) return
+    this.#error = error
+    this.#session?.reset(open.stream, error)
+    // A fork is not healed by asking again: the relay stays, to show its state.
+    if (error.code === 'FORKED') open.ended = true
+    else {
+      this.#relay = undefined
+      void open.ref.stop()
+      const ceilingMs = Math.min(
+        limits.relayRetryMaxMs,
+        limits.relayRetryFirstMs * 2 ** Math.min(this.#relayAttempts, 16),
+      )
+      this.#relayAttempts += 1
+      this.#reopen = this.#ctx.after(ceilingMs * (0.5 + this.#ctx.env.random() / 2), {
+        type: 'dialed.reopen',
+      })
+    }
+    this.#report()
+  }
+
+  #endpoint(): Endpoint {
+    const endpoint = this.#o.endpoints[this.#endpointAt % this.#o.endpoints.length]
+    if (endpoint === undefined) throw new TypeError('endpoints: expected at least one')
+    return endpoint
+  }
+
+  #report(): void {
+    this.#o.report({
+      state: this.#state,
+      endpoint: formatEndpoint(this.#endpoint()),
+      attempts: this.#attempts,
+      error: this.#error,
+      registered: this.#registered,
+      relay: this.#relayReport,
+      roundTripMs: this.#channel?.roundTripMs,
+    })
+  }
+}
+
+function failure(attempt: number, error: BlazeError): DialedMessage {
+  return { type: 'dialed.failed', attempt, error }
+}
+
+function faultOf(error: unknown): BlazeError {
+  return error instanceof BlazeError
+    ? error
+    : new BlazeError('UNREACHABLE', 'the connection failed', { cause: error })
+}

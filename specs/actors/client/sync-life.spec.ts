@@ -1,0 +1,213 @@
+/** Calls on sync that meet each other, or the end of something: enableSync twice, close and stop meanwhile, a false log. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { BlazeDBClient, StoreOperation } from '../../../actors/index.ts'
+import { stateOf } from '../../../actors/client/sync-status.ts'
+import type { ConnectionReport } from '../../../actors/connection/index.ts'
+import { createTeam, encodeEntry } from '../../../actors/team/index.ts'
+import { BlazeError, nodeCrypto, toHex, type ErrorCode } from '../../../runtime/index.ts'
+import { SimulatedWorld } from '../../simulation/world.ts'
+import { device } from '../team/roster.ts'
+
+async function synced(seed: number): Promise<{ world: SimulatedWorld; a: BlazeDBClient }> {
+  const world = new SimulatedWorld(seed)
+  await world.startSupervisor()
+  const a = await world.open('a')
+  await world.settle(a.enableSync({ remote: world.remote(), database: 'notes' }))
+  return { world, a }
+}
+
+async function codeOf(work: Promise<unknown>): Promise<string> {
+  try {
+    await work
+    return 'none'
+  } catch (error) {
+    if (!(error instanceof BlazeError)) throw error
+    return error.code
+  }
+}
+
+test('enableSync twice at once gives one handle and one connection', async () => {
+  const world = new SimulatedWorld(1)
+  await world.startSupervisor()
+  const a = await world.open('a')
+  const options = { remote: world.remote(), database: 'notes' }
+
+  const [first, second] = await world.settle(Promise.all([a.enableSync(options), a.enableSync(options)]))
+  const other = codeOf(a.enableSync({ ...options, database: 'others' }))
+
+  assert.is(first, second)
+  assert.is(await world.settle(other), 'REFUSED')
+  await world.settle(first.caughtUp())
+  assert.is(world.supervisor?.health().clients, 1)
+})
+
+test('a second enableSync does its own work when the first has failed', async () => {
+  const world = new SimulatedWorld(2)
+  await world.startSupervisor()
+  const a = await world.open('a')
+  const remote = world.remote()
+  const lost = Object.assign(Object.create(Object.getPrototypeOf(remote)), remote, { host: 'nowhere' })
+
+  const [first, second] = await world.settle(
+    Promise.all([
+      codeOf(a.enableSync({ remote: lost, database: 'notes' })),
+      codeOf(a.enableSync({ remote, database: 'notes' })),
+    ]),
+  )
+
+  assert.equal([first, second], ['UNREACHABLE', 'none'])
+})
+
+test('a database that is closed while enableSync waits ends the call at once', async () => {
+  const { world, a } = await synced(3)
+  const code = await world.settle(world.supervisor?.createCode() ?? Promise.reject(new Error('down')))
+  const other = await world.open('other')
+  const { RemoteNode } = await import('../../../actors/index.ts')
+  const enabling = codeOf(other.enableSync({ remote: RemoteNode.parse(code), database: 'mine' }))
+  await world.simulation.run(() => world.supervisor?.status().hosts === 2, { virtualMs: 1_000 })
+  await world.simulation.pass(4)
+  world.network.partition('other', 'pi')
+  const before = world.simulation.now()
+
+  await world.settle(other.close())
+  const ended = await world.settle(enabling)
+
+  assert.is(ended, 'CLOSED')
+  assert.ok(world.simulation.now() - before < 6_000, `${world.simulation.now() - before} ms`)
+  await world.settle(a.close())
+})
+
+test('stop twice is one stop, and enableSync begins again after it', async () => {
+  const world = new SimulatedWorld(4)
+  await world.startSupervisor()
+  const remote = world.remote()
+  const a = await world.open('a')
+  await world.settle(a.enableSync({ remote, database: 'notes' }))
+  const { sync } = a
+  assert.ok(sync)
+  const both = Promise.all([sync.stop(), sync.stop()])
+  const again = a.enableSync({ remote: remote, database: 'notes' })
+
+  await world.settle(both)
+  const started = await world.settle(again)
+  await world.settle(started.caughtUp())
+
+  assert.is.not(started, sync)
+  assert.is(sync.status().state, 'stopped')
+  assert.is(started.status().state, 'caughtUp')
+})
+
+test('stop ends a request and a wait that are under way', async () => {
+  const { world, a } = await synced(5)
+  await world.settle(a.sync?.caughtUp() ?? Promise.reject(new Error('no sync')))
+  world.network.partition('a', 'pi')
+  const inviting = codeOf(a.invite({ role: 'writer' }))
+  const waiting = codeOf(a.sync?.caughtUp() ?? Promise.resolve())
+  await world.simulation.pass(50)
+
+  await world.settle(a.sync?.stop() ?? Promise.resolve(), 12_000)
+
+  assert.ok(['CLOSED', 'LINK_CLOSED'].includes(await world.settle(inviting, 1_000)))
+  assert.is(await world.settle(waiting, 1_000), 'CLOSED')
+})
+
+test('caughtUp waits for a store that is being opened again', async () => {
+  const { world, a } = await synced(6)
+  await world.settle(a.collection('notes').insert({ id: '1' }))
+  await world.settle(a.sync?.caughtUp() ?? Promise.resolve())
+  world.volume('a').failNextBatch()
+  await world.settle(codeOf(a.collection('notes').insert({ id: '2' })))
+
+  const early = a.sync?.caughtUp() ?? Promise.reject(new Error('no sync'))
+  await world.settle(early)
+
+  assert.is(a.sync?.status().state, 'caughtUp')
+})
+
+test('who joins by a supervisor with a false log is told so, not left waiting', async () => {
+  const { world, a } = await synced(7)
+  const url = await world.settle(a.invite({ role: 'writer' }))
+  const space = world.supervisor?.status().databaseList[0]?.space ?? ''
+  await world.settle(a.close())
+  world.crashSupervisor()
+  await falsify(world, space)
+  await world.startSupervisor()
+  const before = world.simulation.now()
+
+  let error: unknown
+  await world.join('b', url).catch((cause: unknown) => {
+    error = cause
+  })
+
+  assert.ok(error instanceof BlazeError)
+  assert.is(error.code, 'CODE_INVALID')
+  assert.match(error.message, /remove the directory/)
+  assert.ok(world.simulation.now() - before < 5_000)
+})
+
+test('a device that is no member, opened again, says so and adds nothing to the log', async () => {
+  const { world, a } = await synced(8)
+  const url = await world.settle(a.invite({ role: 'writer' }))
+  const space = world.supervisor?.status().databaseList[0]?.space ?? ''
+  await world.settle(a.close())
+  world.crashSupervisor()
+  await falsify(world, space)
+  await world.startSupervisor()
+  await codeOf(world.join('b', url))
+  const b = await world.open('b')
+  await world.simulation.pass(30_000)
+
+  assert.is(b.sync?.status().state, 'revoked')
+  assert.match(b.sync?.why() ?? '', /not a member/)
+})
+
+test('a state is refused only when nothing is tried again by itself', () => {
+  const state = (code: ErrorCode, byPeer = false): string => {
+    const error = new BlazeError(code, 'why', { details: { byPeer } })
+    const report: ConnectionReport = {
+      state: 'syncing',
+      endpoint: '',
+      attempts: 0,
+      error,
+      registered: true,
+      relay: undefined,
+      roundTripMs: undefined,
+    }
+    return stateOf(report, 0)
+  }
+
+  assert.is(state('CLOSED'), 'syncing')
+  assert.is(state('POISONED'), 'damaged')
+  assert.is(state('POISONED', true), 'syncing')
+  assert.is(state('DAMAGED', true), 'refused')
+  assert.is(state('FORKED', true), 'forked')
+  assert.is(state('BAD_SIGNATURE', true), 'refused')
+  assert.is(state('OVERLOADED', true), 'syncing')
+})
+
+test.run()
+
+/** Puts the log of another owner into the supervisor's store of the space. */
+async function falsify(world: SimulatedWorld, space: string): Promise<void> {
+  const spaceId = Uint8Array.from(Buffer.from(space, 'hex'))
+  const store = `spaces/${toHex(spaceId)}`
+  const rows = await world
+    .volume('pi')
+    .rows(store)
+    .range({ gte: Uint8Array.of(0), lt: Uint8Array.of(255, 255), limit: 100_000 })
+  const owner = device('owner')
+  const create = encodeEntry(
+    {
+      spaceId,
+      createdMs: 1,
+      parents: [],
+      body: { type: 'create', spaceId, keys: owner.keys },
+      signer: owner.signer,
+    },
+    nodeCrypto,
+  )
+  const { operations } = createTeam({ spaceId, crypto: nodeCrypto }).add({ entries: [create] })
+  const gone = rows.map(([key]): StoreOperation => ({ type: 'del', key }))
+  world.volume('pi').damage(store, [...gone, ...operations])
+}
