@@ -112,6 +112,9 @@ export class DatabaseSync {
     } finally {
       forget()
     }
+    // The echo of what just came may still be looked through; the state that is read next should be the one that was waited for.
+    const timeoutMs = Math.min(limits.settleMs, left().timeoutMs ?? 0)
+    await this.wait('caughtUp', { timeoutMs }, () => this.#state !== 'syncing').catch(() => undefined)
   }
 
   /** Ends the connection in order. Local work goes on; the next `open` resumes sync. Idempotent. */

@@ -30,9 +30,7 @@ export const addReader: Uint8Array = entry('owner', addBody('reader', 'reader'),
 
 /** Owner, supervisor `pi`, writers `a` and `b`, reader `reader`; all but `pi` are announced. */
 export const log: readonly Uint8Array[] = [create, addPi, addA, addB, addReader]
-const announcements: readonly Uint8Array[] = ['owner', 'a', 'b', 'reader'].map((name) =>
-  announcement(name),
-)
+const announcements: readonly Uint8Array[] = ['owner', 'a', 'b', 'reader'].map((name) => announcement(name))
 
 export interface Message {
   readonly type: number
