@@ -79,6 +79,11 @@ export const ERRORS = {
     retryable: true,
     advice: 'free space on the disk, then reopen',
   },
+  DIRECTORY_UNUSABLE: {
+    meaning: 'the path cannot be used as the directory of a database or supervisor',
+    retryable: false,
+    advice: 'name a directory, or a place where one can be made, that belongs to you',
+  },
   READ_ONLY: {
     meaning: 'this collection or member may not be written here',
     retryable: false,

@@ -282,6 +282,8 @@ export const limits = {
   inviteExpiryMsMax: 2_592_000_000,
   /** Milliseconds between two attempts to register an invite whose entry has not arrived yet. */
   inviteRetryMs: 25,
+  /** Milliseconds without a confirmation after which writes that wait for one make the state `stale`. */
+  staleMs: 5_000,
   /** Milliseconds that `caughtUp()` gives a state to follow what it has seen; with a steady stream of writes it may never. */
   settleMs: 250,
   /** Milliseconds a waiting call of the client waits when the caller names no time. */

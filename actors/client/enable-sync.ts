@@ -2,12 +2,12 @@
  * Gives a database its supervisor: redeems the code, registers the space under a name, remembers the remote.
  * Invariant: the remote is stored only after the supervisor confirmed the name, so a refused attempt leaves nothing behind.
  */
-import { BlazeError, equalBytes } from '../../runtime/index.ts'
+import { BlazeError, equalBytes, isPlainObject } from '../../runtime/index.ts'
 import { pair } from '../connection/index.ts'
 import { deviceOf, type Database } from '../database/index.ts'
 import { enrolmentPsk } from '../team/index.ts'
 import type { WaitOptions } from './deadline.ts'
-import { decodeRemote, encodeRemote, type RemoteNode, type RemoteRecord } from './remote-node.ts'
+import { decodeRemote, encodeRemote, RemoteNode, type RemoteRecord } from './remote-node.ts'
 import { SyncPolicy } from './sync-policy.ts'
 import { DatabaseSync } from './sync.ts'
 import type { World } from './world.ts'
@@ -42,7 +42,12 @@ export async function enableSync(
   return enabled
 }
 
-function checkOptions({ database: name, policy }: EnableSyncOptions): void {
+function checkOptions(options: EnableSyncOptions): void {
+  if (!isPlainObject(options)) throw new TypeError('options: expected a plain object')
+  const { remote, database: name, policy } = options
+  if (!(remote instanceof RemoteNode)) {
+    throw new TypeError('remote: expected a RemoteNode; RemoteNode.parse makes one from an enrolment code')
+  }
   if (typeof name !== 'string' || !DATABASE_NAME.test(name)) {
     throw new TypeError(
       `database: expected 1 to 64 characters of a-z, 0-9, dot, underscore and dash, got "${String(name)}"`,

@@ -6,6 +6,7 @@ export type SyncState =
   | 'caughtUp'
   | 'syncing'
   | 'offline'
+  | 'stale'
   | 'refused'
   | 'revoked'
   | 'forked'
@@ -77,6 +78,8 @@ export function explain(status: SyncStatus): string {
     case 'offline':
       if (attempts === 0) return `connecting to ${endpoint}${reason}; local writes are kept`
       return `${endpoint} cannot be reached after ${attempts} attempts${reason}; it is tried again by itself, local writes are kept`
+    case 'stale':
+      return `the link to ${endpoint} is open, but it confirms nothing${reason}; it is dialled again if it stays silent, local writes are kept`
     case 'refused':
       return `${endpoint} refused${reason}; retrying does not heal this`
     case 'revoked':

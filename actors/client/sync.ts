@@ -39,6 +39,8 @@ export class DatabaseSync {
   #report: ConnectionReport | undefined
   #state: SyncState = 'offline'
   #sinceMs: number
+  /** Monotonic ms when the supervisor last confirmed something, or had nothing to confirm. */
+  #progressMs: number
   #stopped = false
   #stopping: Promise<void> | undefined
   #signing = false
@@ -54,6 +56,7 @@ export class DatabaseSync {
     this.#remote = remote
     this.#membership = new Membership(world.database, remote)
     this.#sinceMs = this.#env.now()
+    this.#progressMs = this.#env.monotonic()
   }
 
   /** Begins to connect, now and whenever the store was opened again. Only for the client. */
@@ -64,9 +67,10 @@ export class DatabaseSync {
   /** Where sync stands now. Plain data. */
   status(): SyncStatus {
     const report = this.#report
-    const error = report?.relay?.error ?? report?.error ?? this.#problem()
+    const stale = this.#stale()
+    const error = stale ?? report?.relay?.error ?? report?.error ?? this.#problem()
     return {
-      state: this.#state,
+      state: stale === undefined ? this.#state : 'stale',
       sinceMs: this.#sinceMs,
       endpoint: `${this.#remote.host}:${this.#remote.port}`,
       connection: report?.state ?? 'connecting',
@@ -243,6 +247,14 @@ export class DatabaseSync {
     }
   }
 
+  /** Writes wait, and for a while nothing has been confirmed: said before the link counts as silent and is dialled again. */
+  #stale(): BlazeError | undefined {
+    const quietMs = this.#env.monotonic() - this.#progressMs
+    if (this.#state !== 'syncing' || (this.#report?.relay?.lag ?? 0) === 0 || quietMs < limits.staleMs)
+      return undefined
+    return new BlazeError('TIMEOUT', `nothing was confirmed for ${Math.floor(quietMs / 1000)} s`)
+  }
+
   #problem(): BlazeError | undefined {
     const told = this.#report?.relay?.ready === true
     return told && this.#space !== undefined ? this.#membership.problem(this.#space) : undefined
@@ -295,6 +307,7 @@ export class DatabaseSync {
   }
 
   #moved(report: ConnectionReport): void {
+    if (progressed(this.#report, report)) this.#progressMs = this.#env.monotonic()
     this.#report = report
     const offsetMs = report.relay?.clockOffsetMs
     if (offsetMs !== undefined) this.#database.clockOffset(offsetMs)
@@ -342,4 +355,13 @@ export class DatabaseSync {
         this.#wake()
       })
   }
+}
+
+function progressed(before: ConnectionReport | undefined, now: ConnectionReport): boolean {
+  const was = before?.relay
+  const is = now.relay
+  if (was === undefined || is === undefined || is.lag === 0) return true
+  return (
+    is.lag < was.lag || is.ackedSeq !== was.ackedSeq || is.marked !== was.marked || is.state !== was.state
+  )
 }

@@ -60,6 +60,7 @@ export function formatCode(code: EnrolmentCode | InviteCode): string {
 
 /** Takes text as pasted, with spaces around. `CODE_INVALID` says what was expected. */
 export function parseCode(text: string): EnrolmentCode | InviteCode {
+  if (typeof text !== 'string') throw new TypeError('code: expected text that starts with blazedb://')
   const trimmed = text.trim()
   if (trimmed.length > limits.codeCharsMax)
     throw invalid(`at most ${limits.codeCharsMax} characters`, `${trimmed.length}`)

@@ -150,6 +150,9 @@ test('a supervisor that stands still is a TIMEOUT that says why, and heals when 
     assert.match(status.why, '1 changes to send')
     const enable = b.call('enableSync', { at: at('patient'), code, database: 'patient', timeoutMs: 1_000 })
     await expectCode('TIMEOUT', enable)
+    const late = await expectCode('TIMEOUT', a.call('caughtUp', { at: atA, timeoutMs: 4_000 }))
+    assert.match(late, /confirms nothing/)
+    assert.is((await a.call('status', { at: atA })).sync?.state, 'stale')
   } finally {
     supervisor.signal('SIGCONT')
   }

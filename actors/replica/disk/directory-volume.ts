@@ -21,11 +21,25 @@ export function createDirectoryVolume(at: string): Volume {
   const pathOf = (name: string): string => join(at, checkVolumeName(name))
   return {
     at,
-    readFile: (name) => readWhole(pathOf(name)),
-    writeFile: (name, bytes) => replaceFile(pathOf(name), bytes),
-    openStore: (name) => openStore(pathOf(name)),
-    list: (name) => listNames(join(at, checkVolumeName(name, 'root'))),
-    remove: (name) => rm(pathOf(name), { recursive: true, force: true }),
+    readFile: (name) => coded(at, readWhole(pathOf(name))),
+    writeFile: (name, bytes) => coded(at, replaceFile(pathOf(name), bytes)),
+    openStore: (name) => coded(at, openStore(pathOf(name))),
+    list: (name) => coded(at, listNames(join(at, checkVolumeName(name, 'root')))),
+    remove: (name) => coded(at, rm(pathOf(name), { recursive: true, force: true })),
+  }
+}
+
+/** Faults of the file system get a code of ours. */
+async function coded<T>(at: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (cause) {
+    if (!(cause instanceof Error) || !('syscall' in cause) || !('code' in cause)) throw cause
+    const code = cause.code === 'ENOSPC' || cause.code === 'EDQUOT' ? 'DISK_FULL' : 'DIRECTORY_UNUSABLE'
+    throw new BlazeError(code, `cannot use the directory ${at}: ${cause.message}`, {
+      cause,
+      details: { at, reason: cause.code },
+    })
   }
 }
 

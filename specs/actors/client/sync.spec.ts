@@ -209,6 +209,28 @@ test('a device that wrote thousands of batches offline, and was restarted, is no
   assert.is(again.sync?.status().state, 'caughtUp')
 })
 
+test('a link that is open and confirms nothing is stale within seconds, and heals', async () => {
+  const { world, a } = await synced(16)
+  await world.settle(a.sync?.caughtUp() ?? Promise.resolve())
+
+  world.network.partition('a', 'pi')
+  await world.settle(a.collection('notes').insert({ id: '1' }))
+  await world.simulation.pass(3_000)
+  const early = a.sync?.status().state
+  await world.simulation.pass(4_000)
+  const late = a.sync?.status()
+  const why = a.sync?.why() ?? ''
+  await world.simulation.pass(60_000)
+  const silent = a.sync?.status().state
+  world.network.heal()
+  await world.settle(a.sync?.caughtUp() ?? Promise.resolve())
+
+  assert.equal([early, late?.state, late?.error?.code], ['syncing', 'stale', 'TIMEOUT'])
+  assert.match(why, /confirms nothing/)
+  assert.is(silent, 'offline', 'by then the link counts as silent and is dialled again')
+  assert.is(a.sync?.status().state, 'caughtUp')
+})
+
 test('bad arguments are refused at the door', async () => {
   const { world, a } = await synced(11)
 
