@@ -210,7 +210,7 @@ export const ERRORS = {
   BAD_CONFIG: {
     meaning: 'the configuration is not valid',
     retryable: false,
-    advice: 'see details for the field',
+    advice: 'correct the field that the message names',
   },
   QUOTA: {
     meaning: 'the quota of this space or client is used up',

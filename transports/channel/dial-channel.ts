@@ -178,5 +178,8 @@ function refusedVerify(reason: RefusalReason, options: DialChannelOptions): Blaz
   if (reason === 'busy') return new BlazeError('BUSY', 'the server takes no more connections now')
   return options.pattern === 'XK'
     ? new BlazeError('HANDSHAKE_FAILED', 'the server refused our proof')
-    : new BlazeError('CODE_INVALID', 'the server does not know this code or invite')
+    : new BlazeError(
+        'CODE_INVALID',
+        'the server does not know this code or invite; perhaps another server made it',
+      )
 }
