@@ -62,7 +62,7 @@ export class DialedCell {
   #relay: OpenRelay | undefined
   #relayReport: RelayReport | undefined
   /** What the relay told last, until this cell has its turn. */
-  #told: { readonly number: number; readonly report: RelayReport } | undefined
+  #told: RelayReport | undefined
   #relays = 0
   #relayAttempts = 0
   #reopen: Timer | undefined
@@ -145,6 +145,7 @@ export class DialedCell {
     this.#relays += 1
     const number = this.#relays
     this.#relayReport = undefined
+    this.#told = undefined
     const ref = this.#ctx.spawn({
       name: `relay-${number}`,
       restart: 'temporary',
@@ -179,6 +180,7 @@ export class DialedCell {
     this.#peer = undefined
     this.#relay = undefined
     this.#relayReport = undefined
+    this.#told = undefined
     this.#reopen?.cancel()
     this.#reopen = undefined
     if (relayRef !== undefined) void relayRef.stop()
@@ -218,7 +220,7 @@ export class DialedCell {
         return this.#isLate(message.attempt, 'authenticated') ? undefined : { type: 'connection.registered' }
       case 'dialed.failed':
         // The end of a link may be told by more than one of those who used it.
-        if (message.attempt !== this.#attempt || this.#ctx.state() === 'failover') return undefined
+        if (message.attempt !== this.#attempt) return undefined
         this.#error = message.error
         return { type: FINAL.has(message.error.code) ? 'connection.refused' : 'connection.failed' }
       case 'dialed.relay':
@@ -228,7 +230,8 @@ export class DialedCell {
         this.#relayEnded(message.relay, message.error)
         return undefined
       case 'dialed.reopen':
-        if (this.#ctx.state() === 'syncing' && this.#relay === undefined) this.openRelay()
+        // Hanging up cancels the timer: there is a session, and no relay.
+        this.openRelay()
         return undefined
       case 'dialed.retry':
         return { type: 'connection.retry' }
@@ -304,17 +307,16 @@ export class DialedCell {
 
   /** In a turn of the relay: many reports may become one. */
   #relayTold(number: number, report: RelayReport): void {
-    if (number !== this.#relays) return
+    if (this.#relay?.number !== number) return
     if (this.#told === undefined) this.#post({ type: 'dialed.relay' })
-    this.#told = { number, report }
+    this.#told = report
   }
 
   #relayMoved(): void {
     const open = this.#relay
-    const told = this.#told
+    const report = this.#told
     this.#told = undefined
-    if (open === undefined || told === undefined || open.number !== told.number) return
-    const { report } = told
+    if (open === undefined || report === undefined) return
     this.#relayReport = report
     if (report.marked >= open.asked) open.asked = 0
     if (report.caughtUp) {

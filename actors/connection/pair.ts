@@ -37,12 +37,16 @@ export interface Paired {
   readonly result: Uint8Array
 }
 
-/** Rejects with `CODE_INVALID CODE_USED CODE_EXPIRED SERVER_KEY_MISMATCH UNREACHABLE HANDSHAKE_TIMEOUT BUSY`. */
+/** Rejects with `CODE_INVALID CODE_USED CODE_EXPIRED SERVER_KEY_MISMATCH UNREACHABLE HANDSHAKE_TIMEOUT BUSY ABORTED`. */
 export async function pair(o: PairOptions): Promise<Paired> {
   const link = await o.transport.dial(o.endpoint, {
     timeoutMs: o.timeoutMs ?? limits.dialTimeoutMs,
     ...(o.signal === undefined ? {} : { signal: o.signal }),
   })
+  const abort = (): void =>
+    link.destroy(new BlazeError('ABORTED', 'pairing: the caller aborted; the code may be used up'))
+  o.signal?.addEventListener('abort', abort)
+  if (o.signal?.aborted === true) abort()
   const { channel, server } = await dialChannel(link, {
     env: o.env,
     crypto: o.crypto,
@@ -52,7 +56,7 @@ export async function pair(o: PairOptions): Promise<Paired> {
     expectServerKey: o.serverKey,
     staticKey: o.staticKey,
     device: o.device,
-  })
+  }).finally(() => o.signal?.removeEventListener('abort', abort))
   channel.close()
   if (!equalBytes(server.staticKey, o.serverKey)) {
     throw new BlazeError('SERVER_KEY_MISMATCH', 'the supervisor has another key than the one in the code')

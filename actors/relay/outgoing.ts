@@ -140,13 +140,16 @@ export class Outgoing {
 
   /** The next round, if there is something new. */
   #begin(): Round | undefined {
-    if (this.#sentUpTo !== undefined && this.#sentUpTo >= this.#replica.lastArrival) return undefined
+    const sentUpTo = this.#sentUpTo
+    if (sentUpTo !== undefined && sentUpTo >= this.#replica.lastArrival) return undefined
+    // Only the end of the peer's round says what it holds: until then its own writes would come back to it.
+    if (sentUpTo !== undefined && this.#port.syncing()) return undefined
     this.#roundNumber += 1
     this.#partNumber = 0
     const cursor =
-      this.#sentUpTo === undefined
+      sentUpTo === undefined
         ? this.#firstCursor
-        : { incarnation: this.#replica.incarnation, arrival: this.#sentUpTo }
+        : { incarnation: this.#replica.incarnation, arrival: sentUpTo }
     try {
       this.#round = this.#replica.startRound({
         ...(cursor === undefined ? {} : { cursor }),

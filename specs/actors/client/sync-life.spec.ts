@@ -78,6 +78,22 @@ test('a database that is closed while enableSync waits ends the call at once', a
   await world.settle(a.close())
 })
 
+test('an enableSync that is aborted in its handshake ends at once', async () => {
+  const world = new SimulatedWorld(9)
+  await world.startSupervisor()
+  const a = await world.open('a')
+  const remote = world.remote()
+  const controller = new AbortController()
+  const enabling = codeOf(a.enableSync({ remote, database: 'notes', signal: controller.signal }))
+  await world.simulation.pass(6)
+  world.network.partition('a', 'pi')
+  await world.simulation.pass(100)
+
+  controller.abort()
+
+  assert.is(await world.settle(enabling, 1_000), 'ABORTED')
+})
+
 test('stop twice is one stop, and enableSync begins again after it', async () => {
   const world = new SimulatedWorld(4)
   await world.startSupervisor()

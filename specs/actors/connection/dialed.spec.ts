@@ -2,7 +2,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { ConnectionReport } from '../../../actors/connection/index.ts'
-import { MarkTable } from '../../../actors/connection/index.ts'
 import type { Space } from '../../../actors/team/index.ts'
 import { BlazeError, limits, nodeCrypto } from '../../../runtime/index.ts'
 import { shown, type Member } from '../relay/exchange-world.ts'
@@ -131,6 +130,22 @@ test('stopping in the middle of the handshake leaves no link and no cell', async
     assert.is(dialed.system.tree().length, 0, state)
     assert.is(world.system.tree().length, 0, state)
     assert.is(world.dials, 1)
+  }
+})
+
+test('a drained connection takes no result that comes late, and stays drained', async () => {
+  for (const state of ['connecting', 'handshake', 'syncing']) {
+    const { world, a } = await start(19)
+    const dialed = world.dial(a)
+    await world.simulation.run(() => lastOf(dialed).state === state, { virtualMs: 1_000 })
+
+    dialed.ref?.tell({ type: 'dialed.drain' })
+    // Less than the supervisor would wait for the rest of a handshake.
+    await world.simulation.pass(limits.handshakeMs / 2)
+
+    assert.is(lastOf(dialed).state, 'draining', state)
+    assert.is(dialed.system.tree()[0]?.state, 'draining', state)
+    assert.equal([dialed.system.tree().length, world.system.tree().length, world.dials], [1, 0, 1], state)
   }
 })
 
@@ -334,55 +349,6 @@ test('a request without a connection is OFFLINE', async () => {
   await world.simulation.pass(100)
 
   assert.is(code, 'OFFLINE')
-})
-
-test('marks are asked one at a time, and each caller is answered once by the mark after its call', async () => {
-  const { world, pi, a } = await start(18)
-  const dialed = world.dial(a)
-  await world.rest()
-  const answered: number[] = []
-  for (let n = 0; n < limits.relayMarksMax; n++) dialed.marks.add(() => answered.push(n))
-  try {
-    dialed.marks.add(() => {})
-    assert.unreachable('one more than the limit')
-  } catch (error) {
-    assert.ok(error instanceof BlazeError && error.code === 'OVERLOADED')
-  }
-  dialed.ref?.tell({ type: 'dialed.mark' })
-  await world.rest()
-  assert.is(answered.length, limits.relayMarksMax)
-
-  // Callers that give up, over and over, while the supervisor waits for an acknowledgement and cannot answer.
-  Object.assign(a.space.replica, { applyPart: () => new Promise(() => {}) })
-  const b = await world.member('b')
-  await world.write(b, 2, 'two')
-  world.dial(b)
-  await world.rest()
-  assert.equal(shown(pi, 2), ['two'])
-  for (let n = 0; n < 2 * limits.relayMarksMax; n++) {
-    dialed.marks.add(() => assert.unreachable('it gave up'))()
-    dialed.ref?.tell({ type: 'dialed.mark' })
-  }
-  await world.rest()
-  assert.is(lastOf(dialed).state, 'syncing')
-  assert.is(world.dials, 2)
-})
-
-test('a mark table settles up to the answer, once, and forgets who gave up', () => {
-  const table = new MarkTable()
-  const told: string[] = []
-  table.add(() => told.push('first'))
-  const forget = table.add(() => told.push('gave up'))
-  const due = table.due
-  table.add(() => told.push('third'))
-  forget()
-  table.settle(due)
-  table.settle(due)
-
-  assert.equal(told, ['first'])
-  assert.is(table.due, 3)
-  table.settle(3)
-  assert.equal([told.length, table.due], [2, 0])
 })
 
 test.run()

@@ -19,7 +19,7 @@ import {
   RELAY_VECTOR,
 } from '../../../actors/relay/message.ts'
 import { limits } from '../../../runtime/index.ts'
-import { partsOf } from '../replica/replica-world.ts'
+import { draft, partsOf, tag } from '../replica/replica-world.ts'
 import { addBody, announcement, entry, hashOf, replicaId } from '../team/roster.ts'
 import { addReader, connect, data, ExchangeWorld, forged, log, shown, Side } from './exchange-world.ts'
 import type { Member } from './exchange-world.ts'
@@ -62,6 +62,22 @@ test('what a peer wrote, or has, is not sent to it', async () => {
 
   assert.equal([atA.envelopes, atPi.envelopes], [1, 0])
   assert.ok(atPi.exchange.caughtUp)
+})
+
+test('a burst of many parts comes back to its writer in no part', async () => {
+  const { world, pi, a } = await pair(19)
+  const [atA, atPi] = connect(a, pi)
+  await world.rest()
+
+  const drafts = Array.from({ length: 60 }, (_, n) => draft(tag(n + 1), 'x'.repeat(60_000), []))
+  await world.settle(a.space.replica.write(drafts))
+  atA.exchange.pump()
+  await world.rest()
+  atPi.exchange.pump()
+  await world.rest()
+
+  assert.equal([atA.envelopes, atPi.envelopes], [60, 0])
+  assert.ok(atA.exchange.caughtUp && atPi.exchange.caughtUp)
 })
 
 test('a second stream goes on at the cursor, and a peer that forgot its incarnation is asked by vectors', async () => {
@@ -281,6 +297,9 @@ test('an exchange is not caught up in the middle of a longer round', async () =>
   await world.rest()
   const before = side.exchange.caughtUp
 
+  side.frame(RELAY_DATA, data([], { round: 1, part: 2, upTo: 0, roundEnd: false }))
+  await world.rest()
+  const open = [side.exchange.receiving, side.exchange.caughtUp]
   const [first, second] = parts
   assert.ok(first && second)
   side.frame(RELAY_DATA, data(first.items, { round: 2, upTo: first.upTo, roundEnd: false }))
@@ -289,9 +308,9 @@ test('an exchange is not caught up in the middle of a longer round', async () =>
   side.frame(RELAY_DATA, data(second.items, { round: 2, part: 2, upTo: second.upTo }))
   await world.rest()
 
-  assert.equal([before, ...between], [true, true, false])
+  assert.equal([before, ...open, ...between], [true, true, false, true, false])
   assert.not.ok(side.exchange.receiving)
-  assert.is(side.count(RELAY_ACK), 3)
+  assert.is(side.count(RELAY_ACK), 4)
   assert.equal(shown(pi, 2), ['y'.repeat(60_000)])
 })
 
