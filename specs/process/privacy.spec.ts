@@ -96,7 +96,8 @@ test('the search finds eight bytes of a secret in a file, in a store, and in bas
   await store.batch([{ type: 'put', key: randomBytes(20), value: Buffer.concat([randomBytes(300), canary]) }])
   await store.close()
 
-  assert.is(search.findBelow(inFile).length, 1)
+  // A random neighbour may happen to continue the text, so that a second window is found.
+  assert.ok(search.findBelow(inFile).length >= 1)
   assert.match(search.findBelow(join(stage.directory, 'in-store')).join(), 'canary (raw)')
   for (const prefix of ['', '1', '22', '333']) {
     const text = Buffer.concat([Buffer.from(prefix), canary, Buffer.from('end')]).toString('base64')
