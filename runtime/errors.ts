@@ -217,11 +217,6 @@ export const ERRORS = {
     retryable: true,
     advice: 'delete data or raise the quota',
   },
-  KEY_MISSING: {
-    meaning: 'the key of this epoch has not arrived yet',
-    retryable: true,
-    advice: 'sync with a member that has it',
-  },
   NOT_A_MEMBER: {
     meaning: 'the device is not in the membership log',
     retryable: false,

@@ -168,8 +168,6 @@ export const limits = {
   relayRetryFirstMs: 500,
   /** Longest such wait, in milliseconds. */
   relayRetryMaxMs: 30_000,
-  /** Characters of an error text that goes to a peer. */
-  errorTextCharsMax: 256,
 
   // Codec.
   /** Containers around an item of CBOR; decoding nests on the stack. */

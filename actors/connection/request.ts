@@ -5,14 +5,9 @@ import {
   ByteWriter,
   errorNumber,
   errorOfNumber,
-  limits,
   type ErrorCode,
 } from '../../runtime/index.ts'
-
-export const FRAME_REQUEST = 6
-export const FRAME_RESPONSE = 7
-export const FRAME_OPEN = 8
-export const FRAME_RESET = 9
+import { encodeErrorBody, parseErrorBody } from '../../transports/index.ts'
 
 export const DATABASE_REGISTER = 1
 export const INVITE_REGISTER = 2
@@ -59,31 +54,25 @@ export function parseRequest(bytes: Uint8Array): Request {
 export function encodeResponse(response: Response): Uint8Array {
   const writer = new ByteWriter(64).u32(response.id)
   if ('body' in response) return writer.u16(0).bytes(response.body).finish()
-  return writer
-    .u16(errorNumber(response.code))
-    .text(response.text.slice(0, limits.errorTextCharsMax))
-    .finish()
+  return writer.bytes(encodeErrorBody(errorNumber(response.code), response.text)).finish()
 }
 
 export function parseResponse(bytes: Uint8Array): Response {
   const reader = new ByteReader(bytes, 'response')
   const id = reader.u32()
-  const error = reader.u16()
-  if (error === 0) return { id, body: reader.rest() }
-  return { id, code: errorOfNumber(error), text: reader.text(reader.remaining) }
+  const answer = reader.rest()
+  if (new ByteReader(answer, 'response').u16() === 0) return { id, body: answer.subarray(2) }
+  const { number, text } = parseErrorBody(answer, 'response')
+  return { id, code: errorOfNumber(number), text }
 }
 
 export function encodeReset(error: BlazeError): Uint8Array {
-  return new ByteWriter(64)
-    .u16(errorNumber(error.code))
-    .text(error.message.slice(0, limits.errorTextCharsMax))
-    .finish()
+  return encodeErrorBody(errorNumber(error.code), error.message)
 }
 
 export function parseReset(bytes: Uint8Array): BlazeError {
-  const reader = new ByteReader(bytes, 'reset')
-  const code = errorOfNumber(reader.u16())
-  return new BlazeError(code, `the peer ended the stream: ${reader.text(reader.remaining)}`, {
+  const { number, text } = parseErrorBody(bytes, 'reset')
+  return new BlazeError(errorOfNumber(number), `the peer ended the stream: ${text}`, {
     details: { byPeer: true },
   })
 }

@@ -2,6 +2,7 @@
  * What both sides of a connection do with an authenticated channel: requests with deadlines on stream 0, and frames of the other
  * streams to their relays. Invariant: a frame that cannot be delivered ends the connection; none is dropped in silence.
  */
+import { frameType } from '../../transports/index.ts'
 import { BlazeError, limits, type Env, type Ref, type Timer } from '../../runtime/index.ts'
 import type { Channel } from '../../transports/index.ts'
 import type { RelayMessage, RelayStream } from '../relay/index.ts'
@@ -9,10 +10,6 @@ import {
   encodeRequest,
   encodeReset,
   encodeResponse,
-  FRAME_OPEN,
-  FRAME_REQUEST,
-  FRAME_RESET,
-  FRAME_RESPONSE,
   parseRequest,
   parseReset,
   parseResponse,
@@ -69,24 +66,24 @@ export class Session {
         reject(new BlazeError('TIMEOUT', `the peer did not answer within ${timeoutMs} ms`))
       })
       this.#waiting.set(id, { resolve, reject, timer })
-      this.channel.send(0, FRAME_REQUEST, encodeRequest({ id, operation, body }))
+      this.channel.send(0, frameType.request, encodeRequest({ id, operation, body }))
     })
   }
 
   answer(id: number, body: Uint8Array): void {
-    if (!this.#closed) this.channel.send(0, FRAME_RESPONSE, encodeResponse({ id, body }))
+    if (!this.#closed) this.channel.send(0, frameType.response, encodeResponse({ id, body }))
   }
 
   answerError(id: number, error: BlazeError): void {
     if (!this.#closed)
-      this.channel.send(0, FRAME_RESPONSE, encodeResponse({ id, code: error.code, text: error.message }))
+      this.channel.send(0, frameType.response, encodeResponse({ id, code: error.code, text: error.message }))
   }
 
   /** Names a new stream and asks the peer to sync a space over it. */
   openStream(spaceId: Uint8Array): number {
     const stream = this.channel.open()
     this.#routes.set(stream, { early: [] })
-    this.channel.send(stream, FRAME_OPEN, spaceId)
+    this.channel.send(stream, frameType.open, spaceId)
     return stream
   }
 
@@ -111,7 +108,7 @@ export class Session {
   /** Ends a stream; later frames of it are ignored. */
   reset(stream: number, error: BlazeError): void {
     if (this.#routes.delete(stream) && !this.#closed)
-      this.channel.send(stream, FRAME_RESET, encodeReset(error))
+      this.channel.send(stream, frameType.reset, encodeReset(error))
   }
 
   forget(stream: number): void {
@@ -132,11 +129,11 @@ export class Session {
 
   #message(stream: number, type: number, body: Uint8Array): void {
     switch (type) {
-      case FRAME_REQUEST:
+      case frameType.request:
         if (stream !== 0) break
         this.#handlers.request(parseRequest(body))
         return
-      case FRAME_RESPONSE: {
+      case frameType.response: {
         if (stream !== 0) break
         const response = parseResponse(body)
         const waiting = this.#waiting.get(response.id)
@@ -147,13 +144,13 @@ export class Session {
         else waiting.reject(new BlazeError(response.code, response.text))
         return
       }
-      case FRAME_OPEN:
+      case frameType.open:
         if (stream === 0 || this.#routes.has(stream) || body.length !== 16) break
         if (this.#routes.size >= limits.streamsMax) break
         this.#routes.set(stream, { early: [] })
         this.#handlers.open(stream, body)
         return
-      case FRAME_RESET:
+      case frameType.reset:
         if (stream === 0) break
         if (this.#routes.delete(stream)) this.#handlers.reset(stream, parseReset(body))
         return

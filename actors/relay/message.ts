@@ -8,6 +8,7 @@ import {
   limits,
   type ErrorCode,
 } from '../../runtime/index.ts'
+import { encodeErrorBody, parseErrorBody } from '../../transports/index.ts'
 import { encodeVectorEntry, parseVectorEntry, VECTOR_ENTRY_BYTES } from '../replica/index.ts'
 import type { Cursor, VectorEntry } from '../replica/index.ts'
 
@@ -177,8 +178,7 @@ export function encodeSpoiled(spoiled: RelaySpoiled): Uint8Array {
   return new ByteWriter(128)
     .u32(spoiled.round)
     .u32(spoiled.part)
-    .u16(errorNumber(spoiled.code))
-    .text(spoiled.text.slice(0, limits.errorTextCharsMax))
+    .bytes(encodeErrorBody(errorNumber(spoiled.code), spoiled.text))
     .finish()
 }
 
@@ -186,8 +186,8 @@ export function parseSpoiled(bytes: Uint8Array): RelaySpoiled {
   const reader = new ByteReader(bytes, 'relay spoiled')
   const round = reader.u32()
   const part = reader.u32()
-  const code = errorOfNumber(reader.u16())
-  return { round, part, code, text: reader.text(reader.remaining) }
+  const { number, text } = parseErrorBody(reader.rest(), 'relay spoiled')
+  return { round, part, code: errorOfNumber(number), text }
 }
 
 export function encodeMark(id: number): Uint8Array {

@@ -1,16 +1,8 @@
 /** The accepting side: requests, streams, and spaces that are given back exactly once, however the connection ends. */
+import { frameType } from '../../../transports/index.ts'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import {
-  encodeRequest,
-  FRAME_OPEN,
-  FRAME_REQUEST,
-  FRAME_RESET,
-  FRAME_RESPONSE,
-  encodeReset,
-  parseReset,
-  parseResponse,
-} from '../../../actors/connection/request.ts'
+import { encodeRequest, encodeReset, parseReset, parseResponse } from '../../../actors/connection/request.ts'
 import { encodeHello, RELAY_HELLO } from '../../../actors/relay/message.ts'
 import type { Space } from '../../../actors/team/index.ts'
 import { BlazeError, limits } from '../../../runtime/index.ts'
@@ -61,7 +53,7 @@ async function start<A extends OpenAccess>(
 
 function openStream(channel: Channel): number {
   const stream = channel.open()
-  channel.send(stream, FRAME_OPEN, spaceId)
+  channel.send(stream, frameType.open, spaceId)
   return stream
 }
 
@@ -77,14 +69,14 @@ test('requests are answered, those above the limit with OVERLOADED, and a failur
   }
   const { world, access, channel, heard } = await start(1, (space) => new BusyAccess(space))
   const ask = (id: number): void => {
-    channel.send(0, FRAME_REQUEST, encodeRequest({ id, operation: 7, body: new Uint8Array(0) }))
+    channel.send(0, frameType.request, encodeRequest({ id, operation: 7, body: new Uint8Array(0) }))
   }
   for (const id of [1, 2]) ask(id)
   await world.rest()
   for (let id = 3; id <= limits.requestsMax + 3; id++) ask(id)
   await world.rest()
   const codes = heard.messages
-    .filter(({ type }) => type === FRAME_RESPONSE)
+    .filter(({ type }) => type === frameType.response)
     .map(({ body }) => parseResponse(body))
     .map((response) => ('code' in response ? [response.id, response.code, response.text] : [response.id]))
   answers[0]?.(new Uint8Array(0))
@@ -114,7 +106,7 @@ test('a space that is refused resets its stream with the code, and the connectio
   const stream = openStream(channel)
   await world.rest()
 
-  const reset = heard.messages.find(({ type }) => type === FRAME_RESET)
+  const reset = heard.messages.find(({ type }) => type === frameType.reset)
   assert.is(reset?.stream, stream)
   assert.is(parseReset(reset?.body ?? new Uint8Array(2)).code, 'UNKNOWN_SPACE')
   assert.is(heard.closed, undefined)
@@ -122,7 +114,7 @@ test('a space that is refused resets its stream with the code, and the connectio
 
 test('a space is given back once: at a reset, at the end of the link, and after a crash of the relay', async () => {
   const endings: [string, (channel: Channel, stream: number, space: Space) => void][] = [
-    ['reset', (channel, stream) => void channel.send(stream, FRAME_RESET, encodeReset(closed()))],
+    ['reset', (channel, stream) => void channel.send(stream, frameType.reset, encodeReset(closed()))],
     ['close', (channel) => channel.close()],
     ['break', (channel) => channel.destroy()],
     [
@@ -148,7 +140,7 @@ test('a space is given back once: at a reset, at the end of the link, and after 
     await world.rest()
 
     assert.equal([atOnce, access.released], [1, 1], name)
-    if (name === 'crash') assert.ok(heard.messages.some(({ type }) => type === FRAME_RESET))
+    if (name === 'crash') assert.ok(heard.messages.some(({ type }) => type === frameType.reset))
     assert.is(world.system.tree().length, 0, name)
   }
 })
@@ -160,7 +152,7 @@ test('a space that opens after its stream or connection ended is given back, and
     await world.rest()
     assert.is(access.waiting.length, 1)
 
-    if (kind === 'reset') channel.send(stream, FRAME_RESET, encodeReset(closed()))
+    if (kind === 'reset') channel.send(stream, frameType.reset, encodeReset(closed()))
     else if (kind === 'stop') void world.accepted[0]?.stop()
     if (kind !== 'stop at once') await world.rest()
     access.waiting[0]?.()
@@ -179,7 +171,7 @@ test('two hundred streams, and as many connections, leave nothing behind', async
   for (let n = 0; n < 200; n++) {
     const stream = openStream(channel)
     await world.simulation.pass(20)
-    channel.send(stream, FRAME_RESET, encodeReset(closed()))
+    channel.send(stream, frameType.reset, encodeReset(closed()))
     await world.simulation.pass(20)
   }
   await world.rest()

@@ -1,14 +1,11 @@
 /** What a session does with the messages of a channel: requests and their deadlines, streams, and what it does not take. */
+import { frameType } from '../../../transports/index.ts'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
   encodeRequest,
   encodeReset,
   encodeResponse,
-  FRAME_OPEN,
-  FRAME_REQUEST,
-  FRAME_RESET,
-  FRAME_RESPONSE,
   parseRequest,
 } from '../../../actors/connection/request.ts'
 import { Session } from '../../../actors/connection/session.ts'
@@ -102,10 +99,10 @@ test('a request gets its answer, or the code of its refusal', async () => {
   const fine = session.request(1, BODY, 1_000)
   const refused = codeOf(session.request(9, BODY, 1_000))
   const [first, second] = sent.map(({ body }) => parseRequest(body).id)
-  assert.ok(first !== undefined && second !== undefined && sent[0]?.type === FRAME_REQUEST)
+  assert.ok(first !== undefined && second !== undefined && sent[0]?.type === frameType.request)
 
-  deliver(0, FRAME_RESPONSE, encodeResponse({ id: second, code: 'NOT_SUPPORTED', text: 'no' }))
-  deliver(0, FRAME_RESPONSE, encodeResponse({ id: first, body: BODY }))
+  deliver(0, frameType.response, encodeResponse({ id: second, code: 'NOT_SUPPORTED', text: 'no' }))
+  deliver(0, frameType.response, encodeResponse({ id: first, body: BODY }))
 
   assert.equal(await fine, BODY)
   assert.is(await refused, 'NOT_SUPPORTED')
@@ -118,7 +115,7 @@ test('a request that is not answered ends at its deadline, and a late answer is 
   await simulation.pass(999)
   assert.is(sent.length, 1)
   await simulation.pass(2)
-  deliver(0, FRAME_RESPONSE, encodeResponse({ id: 1, body: BODY }))
+  deliver(0, frameType.response, encodeResponse({ id: 1, body: BODY }))
 
   assert.is(await code, 'TIMEOUT')
   assert.equal(byes, [])
@@ -130,7 +127,7 @@ test('requests that wait are bounded, and one that ended makes room', async () =
   assert.is(await codeOf(session.request(1, BODY, 1_000)), 'OVERLOADED')
   assert.is(sent.length, limits.requestsMax)
 
-  deliver(0, FRAME_RESPONSE, encodeResponse({ id: 1, body: BODY }))
+  deliver(0, frameType.response, encodeResponse({ id: 1, body: BODY }))
   await waiting[0]
   void session.request(1, BODY, 1_000)
 
@@ -152,20 +149,20 @@ test('the end of the channel ends every request, those before and those after', 
 
 test('what is not allowed where it came closes the connection, with the reason for both sides', () => {
   const cases: [number, number, Uint8Array][] = [
-    [1, FRAME_REQUEST, encodeRequest({ id: 1, operation: 1, body: BODY })],
-    [1, FRAME_RESPONSE, encodeResponse({ id: 1, body: BODY })],
-    [0, FRAME_OPEN, SPACE],
-    [1, FRAME_OPEN, BODY],
-    [0, FRAME_RESET, encodeReset(new BlazeError('CLOSED', ''))],
+    [1, frameType.request, encodeRequest({ id: 1, operation: 1, body: BODY })],
+    [1, frameType.response, encodeResponse({ id: 1, body: BODY })],
+    [0, frameType.open, SPACE],
+    [1, frameType.open, BODY],
+    [0, frameType.reset, encodeReset(new BlazeError('CLOSED', ''))],
     [0, 16, BODY],
-    [0, FRAME_REQUEST, Uint8Array.of(1)],
-    [0, FRAME_RESPONSE, Uint8Array.of(1)],
+    [0, frameType.request, Uint8Array.of(1)],
+    [0, frameType.response, Uint8Array.of(1)],
   ]
   for (const [stream, type, body] of cases) {
     const { deliver, byes, told } = bench()
 
     deliver(stream, type, body)
-    deliver(0, FRAME_REQUEST, encodeRequest({ id: 1, operation: 1, body: BODY }))
+    deliver(0, frameType.request, encodeRequest({ id: 1, operation: 1, body: BODY }))
 
     assert.equal(byes, ['PROTOCOL_VIOLATION'], `type ${type} on stream ${stream}`)
     assert.equal(told, ['closed PROTOCOL_VIOLATION'])
@@ -174,24 +171,24 @@ test('what is not allowed where it came closes the connection, with the reason f
 
 test('a stream is opened once, and no more of them than the limit', () => {
   const twice = bench()
-  twice.deliver(1, FRAME_OPEN, SPACE)
-  twice.deliver(1, FRAME_OPEN, SPACE)
+  twice.deliver(1, frameType.open, SPACE)
+  twice.deliver(1, frameType.open, SPACE)
   assert.equal(twice.told, ['open 1', 'closed PROTOCOL_VIOLATION'])
 
   const many = bench()
-  for (let stream = 1; stream <= limits.streamsMax; stream++) many.deliver(stream, FRAME_OPEN, SPACE)
+  for (let stream = 1; stream <= limits.streamsMax; stream++) many.deliver(stream, frameType.open, SPACE)
   assert.equal(many.byes, [])
-  many.deliver(limits.streamsMax + 1, FRAME_OPEN, SPACE)
+  many.deliver(limits.streamsMax + 1, frameType.open, SPACE)
   assert.equal(many.byes, ['PROTOCOL_VIOLATION'])
 })
 
 test('frames of a stream that ended are dropped, and their credit given back', () => {
   const made = bench()
-  made.deliver(1, FRAME_OPEN, SPACE)
+  made.deliver(1, frameType.open, SPACE)
   made.session.reset(1, new BlazeError('FORBIDDEN', 'no'))
 
   made.deliver(1, 16, BODY)
-  made.deliver(1, FRAME_RESET, encodeReset(new BlazeError('CLOSED', '')))
+  made.deliver(1, frameType.reset, encodeReset(new BlazeError('CLOSED', '')))
 
   assert.is(made.consumed, BODY.length)
   assert.equal(made.byes, [])
@@ -201,7 +198,7 @@ test('frames of a stream that ended are dropped, and their credit given back', (
 
 test('frames that come before the relay is there reach it first, in order, up to a limit', () => {
   const { session, deliver, byes } = bench()
-  deliver(1, FRAME_OPEN, SPACE)
+  deliver(1, frameType.open, SPACE)
   deliver(1, 16, BODY)
   deliver(1, 17, BODY)
   const { ref, mail } = mailbox()
@@ -209,7 +206,7 @@ test('frames that come before the relay is there reach it first, in order, up to
   deliver(1, 18, BODY)
   assert.equal(mail, ['frame 16', 'frame 17', 'frame 18'])
 
-  deliver(2, FRAME_OPEN, SPACE)
+  deliver(2, frameType.open, SPACE)
   for (let n = 0; n < limits.relayStepsMax; n++) deliver(2, 16, BODY)
   assert.equal(byes, [])
   deliver(2, 16, BODY)
@@ -239,8 +236,8 @@ test('a relay hears that its stream is writable, and a reset once', () => {
   session.route(1, ref)
 
   writable(1)
-  deliver(1, FRAME_RESET, encodeReset(new BlazeError('UNKNOWN_SPACE', 'not here')))
-  deliver(1, FRAME_RESET, encodeReset(new BlazeError('UNKNOWN_SPACE', 'not here')))
+  deliver(1, frameType.reset, encodeReset(new BlazeError('UNKNOWN_SPACE', 'not here')))
+  deliver(1, frameType.reset, encodeReset(new BlazeError('UNKNOWN_SPACE', 'not here')))
   writable(1)
 
   assert.equal(mail, ['relay.writable'])
