@@ -247,6 +247,16 @@ export const ERRORS = {
     retryable: false,
     advice: 'use the key as it was given out, whole',
   },
+  UNSAFE_DIRECTORY: {
+    meaning: 'a directory or file that must belong to this user alone does not',
+    retryable: false,
+    advice: 'look who made it; remove it, or give it to yourself with chmod 700 (a file: 600)',
+  },
+  GROUP_KEY_INVALID: {
+    meaning: 'the key of the app group does not fit the one of the other app',
+    retryable: false,
+    advice: 'use the same group directory in both apps; do not copy or replace its key file',
+  },
 } as const
 
 export type ErrorCode = keyof typeof ERRORS

@@ -116,6 +116,18 @@ export const limits = {
   listenerSocketsMax: 4096,
   /** Characters of a host name in an endpoint (RFC 1035: 253). */
   hostCharsMax: 253,
+  /** Bytes of the directory of a local endpoint: PATH_MAX is 4,096, with room for the names inside. */
+  directoryBytesMax: 4_000,
+  /** UTF-8 bytes of the name of a local endpoint. */
+  localNameBytesMax: 255,
+  /** Milliseconds that a connect-test of a local socket waits; what takes longer counts as living. */
+  connectTestMs: 1_000,
+  /** Milliseconds between two attempts at a local socket whose queue of connections is full. */
+  busySocketRetryMs: 5,
+  /** Attempts to take a local name while others take and leave it. */
+  publishAttemptsMax: 16,
+  /** Processes that died one after the other while they took over the same dead socket. */
+  socketHeirsMax: 64,
 
   // Transports: secure channel.
   /** Bytes of a record on a link: one Noise message with its 16-byte tag. */
@@ -260,8 +272,10 @@ export const limits = {
   bulkChunksInFlight: 4,
   /** Records that a query looks at between turns of the event loop. */
   scanSliceRecords: 512,
-  /** Conditions of one query. */
+  /** Conditions of one query, and of one filter. */
   queryConditionsMax: 64,
+  /** Levels of `and`, `or` and `not` of a filter; it is checked and evaluated on the stack. */
+  filterDepthMax: 16,
   /** Live queries of one database. */
   liveQueriesMax: 1024,
   /** Milliseconds between attempts to reopen a store that failed. */
@@ -292,4 +306,48 @@ export const limits = {
   failoverFirstMs: 100,
   /** Longest such wait, in milliseconds. */
   failoverMaxMs: 5_000,
+
+  // Next door.
+  /** Guests of one shared database at once; each costs a socket, a channel and a cursor. */
+  guestsMax: 128,
+  /** Copies that one app keeps of one shared database: as many of its processes attach at a time. */
+  guestSlotsMax: 64,
+  /** Records of one page of a pass, and items of one changes message; a few milliseconds of work. */
+  mirrorPageRecords: 256,
+  /** Bytes of items at which a changes message is closed; a single record may exceed it. */
+  mirrorMessageBytes: 262_144,
+  /** Characters of the name of an app group or the id of an app. */
+  groupNameCharsMax: 64,
+  /** Collections of one export policy. */
+  exportCollectionsMax: 255,
+  /** Names in one list of fields of an export policy. */
+  exportFieldsMax: 1_024,
+  /** Apps registered in one app group: the first handshake of an app reads all of them. */
+  groupAppsMax: 1_024,
+  /** Databases that an app group lists. */
+  groupDatabasesMax: 1_024,
+  /** Bytes of a file that is read as private: keys, and short JSON with the grants of a share. */
+  privateFileBytesMax: 65_536,
+  /** Milliseconds that `connectToShared` waits for a host when the caller names no time. */
+  sharedWaitMs: 10_000,
+  /** Milliseconds that a guest may stay without a mirror before it is let go; it tries again at least every `failoverMaxMs`. */
+  attachMs: 20_000,
+  /** Arrivals that a guest's cursor may lag because nothing of them concerned it, before an empty message moves it. */
+  mirrorSkippedArrivalsMax: 1_024,
+  /** Openings whose rows one copy of a guest may hold; beyond half of them its rows are sealed anew. */
+  guestBootsMax: 32,
+  /** Bytes of one write of a guest; a bulk write is cut, so that others get their turn between its pieces. */
+  guestWriteBytesMax: 524_288,
+  /** Bytes of requests of a guest that wait for an answer; far below what closes a channel, `controlQueueBytesMax`. */
+  guestFlightBytesMax: 2_097_152,
+  /** Requests of a guest that wait for their turn: a burst of single inserts, each of which is one. */
+  guestCallsMax: 65_536,
+  /** Bytes of those requests. */
+  guestCallsBytesMax: 67_108_864,
+  /** Milliseconds that a stream of a guest has to live; when two in a row do not, the next one is opened after a wait. */
+  reattachQuietMs: 1_000,
+  /** UTF-8 bytes of the name of a shared database: its length is one byte on the wire. */
+  sharedNameBytesMax: 255,
+  /** Apps named in the grants of one share; they are looked up by name and listed in one small file. */
+  grantsMax: 256,
 } as const

@@ -24,6 +24,11 @@ const CODES: readonly ErrorCode[] = [
   'TOO_LARGE',
   'OVERLOADED',
   'NOT_SYNCED',
+  'READ_ONLY',
+  'RECORD_EXISTS',
+  'NOT_FOUND',
+  'BAD_VALUE',
+  'DISK_FULL',
 ]
 
 /** A code that has no number of its own travels as REFUSED. */
