@@ -21,6 +21,7 @@ const exitCodes: Partial<Readonly<Record<ErrorCode, number>>> = {
   BAD_CONFIG: 2,
   PORT_IN_USE: 2,
   ALREADY_OPEN: 2,
+  UNSAFE_DIRECTORY: 2,
   NO_SUPERVISOR: 3,
 }
 

@@ -7,7 +7,7 @@ import { parse as parseToml, TomlError } from 'smol-toml'
 import { z } from 'zod'
 import { BlazeError } from '../runtime/index.ts'
 import { parseEndpoint } from '../transports/index.ts'
-import type { Endpoint } from '../transports/index.ts'
+import type { NetworkEndpoint } from '../transports/index.ts'
 import { isLoopback } from './operations/index.ts'
 import type { OperationsAddress } from './operations/index.ts'
 
@@ -19,7 +19,7 @@ export interface Advertise {
 export interface ServeConfig {
   /** Data directory as given. */
   readonly data: string
-  readonly listen: Endpoint
+  readonly listen: NetworkEndpoint
   readonly ops: OperationsAddress
   readonly advertise: Advertise | undefined
 }

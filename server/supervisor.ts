@@ -18,7 +18,13 @@ import {
 } from '../runtime/index.ts'
 import type { Behaviour, CryptoProvider, Env, Ref, System } from '../runtime/index.ts'
 import { formatEndpoint, listenControl } from '../transports/index.ts'
-import type { ControlPlace, ControlServer, Endpoint, Listener, Transport } from '../transports/index.ts'
+import type {
+  ControlPlace,
+  ControlServer,
+  Listener,
+  NetworkEndpoint,
+  Transport,
+} from '../transports/index.ts'
 import { AccessStore, AttemptTable } from './access/index.ts'
 import type { EnrolmentSecret } from './access/index.ts'
 import { clients } from './client.ts'
@@ -44,7 +50,7 @@ export interface World {
 export interface SupervisorOptions {
   readonly world: World
   /** Port 0: any free port. */
-  readonly listen: Endpoint
+  readonly listen: NetworkEndpoint
   /** What codes name instead of the address above. */
   readonly advertise?: { readonly host: string; readonly port?: number }
   /** Absent: no control socket. */
@@ -59,7 +65,7 @@ export interface SupervisorOptions {
 export interface Supervisor {
   readonly system: System
   /** With the port that was taken. */
-  readonly endpoint: Endpoint
+  readonly endpoint: NetworkEndpoint
   readonly operations: OperationsAddress | undefined
   /** URL of the first enrolment code, until it is claimed. */
   enrolment(): string | undefined
@@ -95,7 +101,7 @@ class Tree implements Supervisor {
   readonly #operations: Resource<OperationsServer> | undefined
   #identity: ServerIdentity | undefined
   #clients: Ref<ClientsMessage> | undefined
-  #endpoint: Endpoint
+  #endpoint: NetworkEndpoint
   #address: OperationsAddress | undefined
   #stopping: Promise<void> | undefined
 
@@ -118,7 +124,7 @@ class Tree implements Supervisor {
     this.#operations = this.#operationsResource()
   }
 
-  get endpoint(): Endpoint {
+  get endpoint(): NetworkEndpoint {
     return this.#endpoint
   }
 
@@ -272,7 +278,7 @@ class Tree implements Supervisor {
           if (this.#clients?.tell({ type: 'client.accepted', link }) !== 'ok') link.destroy()
         })
         // Clients know this port from now on, so that is where it listens again.
-        this.#endpoint = listener.endpoint
+        if (listener.endpoint.transport !== 'uds') this.#endpoint = listener.endpoint
         return listener
       },
       close: (listener) => listener.close(),

@@ -4,13 +4,14 @@
  * Invariant: the socket is reachable by its owner only (file 0600, in a directory that is ours); lines, connections and waiting are
  * bounded; a socket file is removed only after nobody answered on it.
  */
-import { chmod, lstat, mkdir, rename, unlink } from 'node:fs/promises'
+import { chmod, rename, unlink } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { createConnection, createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 
 import { BlazeError, limits, toHex } from '../runtime/index.ts'
 import type { CryptoProvider, Env, Timer } from '../runtime/index.ts'
+import { findPrivateDirectory, lstatIfThere, makePrivateDirectory, systemCode } from './private-directory.ts'
 
 const LINE_END = 0x0a
 const CONNECT_TEST_MS = 1_000
@@ -46,7 +47,8 @@ export function controlSocketPath(options: {
 
 /**
  * `handle` gets each parsed line and answers with plain JSON; what it throws ends that connection without an answer, so it should
- * not. `ALREADY_OPEN` when another process answers there, `BAD_CONFIG` when the path is too long or its directory is not ours alone.
+ * not. `ALREADY_OPEN` when another process answers there, `BAD_CONFIG` when the path is too long, `UNSAFE_DIRECTORY` when
+ * its directory is not ours alone.
  */
 export async function listenControl(options: {
   place: ControlPlace
@@ -57,10 +59,7 @@ export async function listenControl(options: {
   const { path } = place
   if (Buffer.byteLength(path) > limits.socketPathBytesMax)
     throw new BlazeError('BAD_CONFIG', `the path of the control socket is too long for this system: ${path}`)
-  if (place.ownDirectory) {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-    await checkDirectory(dirname(path))
-  }
+  if (place.ownDirectory) await makePrivateDirectory(dirname(path))
   await removeStale(path, env)
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -91,7 +90,7 @@ export async function listenControl(options: {
   return { close: () => (closed ??= close()) }
 }
 
-/** Sends one request and resolves with its answer. `UNREACHABLE` when nobody listens there, `TIMEOUT`, `LINK_CLOSED`, `BAD_CONFIG`. */
+/** Sends one request and resolves with its answer. `UNREACHABLE` when nobody listens there, `UNSAFE_DIRECTORY`, `TIMEOUT`, `LINK_CLOSED`. */
 export async function askControl(options: {
   place: ControlPlace
   request: unknown
@@ -100,7 +99,7 @@ export async function askControl(options: {
 }): Promise<unknown> {
   const { path, ownDirectory } = options.place
   // Whoever owns the directory could answer in the supervisor's name.
-  if (ownDirectory && (await lstatIfThere(dirname(path))) !== undefined) await checkDirectory(dirname(path))
+  if (ownDirectory) await findPrivateDirectory(dirname(path))
   const socket = await connectTo(path, options.env, options.timeoutMs)
   let timer: Timer | undefined
   try {
@@ -202,16 +201,6 @@ function connectTo(path: string, env: Env, timeoutMs: number): Promise<Socket> {
   })
 }
 
-async function checkDirectory(directory: string): Promise<void> {
-  const found = await lstat(directory)
-  const userId = process.getuid?.()
-  if (!found.isDirectory() || (userId !== undefined && found.uid !== userId) || (found.mode & 0o077) !== 0)
-    throw new BlazeError(
-      'BAD_CONFIG',
-      `${directory} is not a directory of this user alone: remove it, or chmod 700`,
-    )
-}
-
 async function removeStale(path: string, env: Env): Promise<void> {
   if ((await lstatIfThere(path)) === undefined) return
   const socket = await connectTo(path, env, CONNECT_TEST_MS).catch(() => undefined)
@@ -222,23 +211,10 @@ async function removeStale(path: string, env: Env): Promise<void> {
   await unlinkIfThere(path)
 }
 
-async function lstatIfThere(path: string): Promise<unknown> {
-  try {
-    return await lstat(path)
-  } catch (error) {
-    if (isMissing(error)) return undefined
-    throw error
-  }
-}
-
 async function unlinkIfThere(path: string): Promise<void> {
   try {
     await unlink(path)
   } catch (error) {
-    if (!isMissing(error)) throw error
+    if (systemCode(error) !== 'ENOENT') throw error
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
 }

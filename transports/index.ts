@@ -1,14 +1,16 @@
 /** Door of the transports: links to other endpoints, and the secure channel over them. */
 
 // Links.
-export type { Endpoint } from './endpoint.ts'
+export type { Endpoint, LocalEndpoint, NetworkEndpoint } from './endpoint.ts'
 export { formatEndpoint, formatHost, parseEndpoint } from './endpoint.ts'
 export type { Link, LinkHandlers } from './link.ts'
 export type { NetworkFaults } from './memory-link.ts'
 export type { MemoryNetwork } from './memory-network.ts'
 export { createMemoryNetwork } from './memory-network.ts'
+export { makePrivateDirectory } from './private-directory.ts'
 export { createTlsTransport } from './tls-transport.ts'
 export type { DialOptions, Listener, Transport } from './transport.ts'
+export { createUdsTransport } from './uds-transport.ts'
 
 // Secure channel.
 export {

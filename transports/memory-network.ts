@@ -5,7 +5,7 @@
 import { BlazeError } from '../runtime/index.ts'
 import type { Env } from '../runtime/index.ts'
 import { formatEndpoint } from './endpoint.ts'
-import type { Endpoint } from './endpoint.ts'
+import type { Endpoint, NetworkEndpoint } from './endpoint.ts'
 import type { Link } from './link.ts'
 import { MemoryLink } from './memory-link.ts'
 import type { NetworkFaults, Path } from './memory-link.ts'
@@ -93,15 +93,11 @@ class Network implements MemoryNetwork {
   }
 
   #listen(node: string, endpoint: Endpoint, onLink: (link: Link) => void): Listener {
-    let port = endpoint.port
-    if (port === 0) {
-      port = FIRST_FREE_PORT
-      while (this.#listeners.has(formatEndpoint({ ...endpoint, port })) && port < PORT_MAX) port++
-    }
-    const taken = { ...endpoint, port }
+    const taken =
+      endpoint.transport !== 'uds' && endpoint.port === 0 ? this.#freePort(endpoint) : { ...endpoint }
     const key = formatEndpoint(taken)
     if (this.#listeners.has(key)) {
-      throw new BlazeError('PORT_IN_USE', `cannot listen on ${key}: the port is taken`)
+      throw new BlazeError('PORT_IN_USE', `cannot listen on ${key}: it is taken`)
     }
     const listening = { node, onLink }
     this.#listeners.set(key, listening)
@@ -113,9 +109,15 @@ class Network implements MemoryNetwork {
     }
   }
 
+  #freePort(endpoint: NetworkEndpoint): NetworkEndpoint {
+    let port = FIRST_FREE_PORT
+    while (this.#listeners.has(formatEndpoint({ ...endpoint, port })) && port < PORT_MAX) port++
+    return { ...endpoint, port }
+  }
+
   #dial(node: string, endpoint: Endpoint, { signal, timeoutMs }: DialOptions): Promise<Link> {
-    const where = formatEndpoint(endpoint)
     return new Promise((resolve, reject) => {
+      const where = formatEndpoint(endpoint)
       const abort = (): void => finish(new BlazeError('ABORTED', `dialling ${where} was aborted`))
       const timer = this.#env.after(timeoutMs, () => {
         finish(new BlazeError('TIMEOUT', `${where} did not answer within ${timeoutMs} ms`))

@@ -9,10 +9,10 @@ import type { TLSSocket } from 'node:tls'
 import { BlazeError, limits } from '../runtime/index.ts'
 import type { Env } from '../runtime/index.ts'
 import type { Certificate } from './certificate.ts'
-import { formatEndpoint } from './endpoint.ts'
-import type { Endpoint } from './endpoint.ts'
+import { formatEndpoint, formatHost } from './endpoint.ts'
+import type { Endpoint, NetworkEndpoint } from './endpoint.ts'
 import type { Link } from './link.ts'
-import { TlsLink } from './tls-link.ts'
+import { SocketLink } from './socket-link.ts'
 import type { DialOptions, Listener, Transport } from './transport.ts'
 
 const PROTOCOL_NAME = 'blazed/1'
@@ -28,17 +28,18 @@ export function createTlsTransport(env: Env, options: { certificate?: Certificat
   return {
     name: 'tls',
     async listen(endpoint, onLink) {
+      const place = expectNetwork(endpoint)
       certificate ??=
         options.certificate === undefined ? makeCertificate(env) : Promise.resolve(options.certificate)
-      return listen(env, endpoint, await certificate, onLink)
+      return listen(env, place, await certificate, onLink)
     },
-    dial: (endpoint, dialOptions) => dial(env, endpoint, dialOptions),
+    dial: async (endpoint, dialOptions) => dial(env, expectNetwork(endpoint), dialOptions),
   }
 }
 
 function listen(
   env: Env,
-  endpoint: Endpoint,
+  endpoint: NetworkEndpoint,
   { certificate, privateKey }: Certificate,
   onLink: (link: Link) => void,
 ): Promise<Listener> {
@@ -96,7 +97,7 @@ function listen(
   })
 }
 
-function dial(env: Env, endpoint: Endpoint, { signal, timeoutMs }: DialOptions): Promise<Link> {
+function dial(env: Env, endpoint: NetworkEndpoint, { signal, timeoutMs }: DialOptions): Promise<Link> {
   return new Promise((resolve, reject) => {
     const where = formatEndpoint(endpoint)
     if (signal?.aborted === true) {
@@ -144,6 +145,11 @@ function dial(env: Env, endpoint: Endpoint, { signal, timeoutMs }: DialOptions):
   })
 }
 
+function expectNetwork(endpoint: Endpoint): NetworkEndpoint {
+  if (endpoint.transport !== 'uds') return endpoint
+  throw new BlazeError('BAD_CONFIG', `expected a host and a port, got ${formatEndpoint(endpoint)}`)
+}
+
 function peerOf(socket: Socket): string {
   return `${socket.remoteAddress} ${socket.remotePort}`
 }
@@ -152,7 +158,12 @@ function peerOf(socket: Socket): string {
 function createLink(env: Env, socket: TLSSocket): Link | undefined {
   if (socket.alpnProtocol !== PROTOCOL_NAME || socket.destroyed) return undefined
   const binding = socket.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER_LABEL, NO_CONTEXT)
-  return new TlsLink(env, socket, Uint8Array.from(binding))
+  socket.setNoDelay(true)
+  return new SocketLink(env, socket, {
+    transport: 'tls',
+    remote: `${formatHost(socket.remoteAddress ?? 'unknown')}:${socket.remotePort ?? 0}`,
+    binding: Uint8Array.from(binding),
+  })
 }
 
 /** Loaded by listeners only: the certificate maker costs 20 MiB of memory that a device which dials should not pay. */

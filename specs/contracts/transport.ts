@@ -12,7 +12,7 @@ export interface TransportWorld {
   /** Of the listening and of the dialling node; may be the same. */
   readonly listening: Transport
   readonly dialling: Transport
-  /** With port 0. */
+  /** One that nobody listens on: of a network with port 0, of a machine with a name of its own. */
   readonly endpoint: Endpoint
 }
 
@@ -33,9 +33,9 @@ export interface Pair {
 
 const WAIT_MS = 5_000
 
-/** Waits until `condition` holds, at most five seconds. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + WAIT_MS
+/** Waits until `condition` holds, at most five seconds unless told otherwise. */
+export async function until(condition: () => boolean, what: string, waitMs: number = WAIT_MS): Promise<void> {
+  const end = performance.now() + waitMs
   while (!condition()) {
     if (performance.now() > end) throw new Error(`waited in vain: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 1))
@@ -50,6 +50,12 @@ export async function codeOf(work: Promise<unknown>): Promise<string> {
     return error instanceof BlazeError ? error.code : String(error)
   }
   return 'no error'
+}
+
+/** Where a listener of a network listens. */
+export function portOf(endpoint: Endpoint): number {
+  if (endpoint.transport === 'uds') throw new Error(`${endpoint.name} has no port`)
+  return endpoint.port
 }
 
 export async function connect(world: TransportWorld): Promise<Pair> {
@@ -233,7 +239,7 @@ export function transportContract(name: string, makeWorld: () => TransportWorld)
     await pair.end()
   })
 
-  promise('a taken port is PORT_IN_USE, and free again once its listener is closed', async () => {
+  promise('a taken endpoint is PORT_IN_USE, and free again once its listener is closed', async () => {
     const world = makeWorld()
     const first = await world.listening.listen(world.endpoint, () => undefined)
 
@@ -241,7 +247,7 @@ export function transportContract(name: string, makeWorld: () => TransportWorld)
     await first.close()
     const second = await world.listening.listen(first.endpoint, () => undefined)
 
-    assert.is(second.endpoint.port, first.endpoint.port)
+    assert.equal(second.endpoint, first.endpoint)
     await second.close()
   })
 

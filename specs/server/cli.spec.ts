@@ -10,6 +10,7 @@ import * as assert from 'uvu/assert'
 import { parseCode } from '../../actors/team/index.ts'
 import { createNodeEnv } from '../../runtime/index.ts'
 import { createTlsTransport, parseEndpoint } from '../../transports/index.ts'
+import { portOf } from '../contracts/transport.ts'
 import { SpecDevice } from './device.ts'
 import { runBlazedb, serveBlazedb } from './process.ts'
 import type { Ended, Running } from './process.ts'
@@ -61,7 +62,7 @@ test('serve says where it is, answers, makes codes, shows its status, and stops 
   const { ready, child, ended } = await serve()
   const url = ready.listen[0] ?? ''
   assert.match(url, /^tls:\/\/127\.0\.0\.1:[1-9]\d*$/)
-  assert.ok(ready.enrolment?.startsWith(`blazedb://127.0.0.1:${parseEndpoint(url).port}/enroll/`))
+  assert.ok(ready.enrolment?.startsWith(`blazedb://127.0.0.1:${portOf(parseEndpoint(url))}/enroll/`))
   assert.equal(await healthz(ready.ops), { status: 200, ok: true })
   assert.match(await (await fetch(ready.ops)).text(), '/supervisor/listeners/tls')
 
@@ -141,7 +142,7 @@ test('a stop says goodbye to connected clients, and does not wait for one that h
 
 test('garbage on the port is cut off, and the supervisor stays healthy', async () => {
   const { ready } = await serve()
-  const { port } = parseEndpoint(ready.listen[0] ?? '')
+  const port = portOf(parseEndpoint(ready.listen[0] ?? ''))
 
   await sendGarbage(port, Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'))
   await sendGarbage(port, env.entropy(10_000))

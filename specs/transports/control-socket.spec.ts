@@ -89,8 +89,8 @@ test('a directory that others may enter is refused on both sides', async () => {
   const place = placeIn(join(directory, 'x'.repeat(120)))
   mkdirSync(dirname(place.path), { mode: 0o755 })
 
-  assert.is(await codeOf(listen(place)), 'BAD_CONFIG')
-  assert.is(await codeOf(ask(place, 1)), 'BAD_CONFIG')
+  assert.is(await codeOf(listen(place)), 'UNSAFE_DIRECTORY')
+  assert.is(await codeOf(ask(place, 1)), 'UNSAFE_DIRECTORY')
 })
 
 test('a stale socket is replaced, a living one is not', async () => {

@@ -6,7 +6,7 @@ import { createNodeEnv, createSimulation } from '../../runtime/index.ts'
 import type { Simulation } from '../../runtime/index.ts'
 import { createMemoryNetwork } from '../../transports/index.ts'
 import type { Endpoint, Link, MemoryNetwork, NetworkFaults } from '../../transports/index.ts'
-import { transportContract, watch } from '../contracts/transport.ts'
+import { codeOf, transportContract, watch } from '../contracts/transport.ts'
 import type { Seen } from '../contracts/transport.ts'
 
 const endpoint: Endpoint = { transport: 'memory', host: 'pi', port: 1 }
@@ -18,6 +18,29 @@ transportContract('memory', () => {
     dialling: network.transport('app'),
     endpoint: { ...endpoint, port: 0 },
   }
+})
+
+transportContract('memory, local endpoint', () => {
+  const transport = createMemoryNetwork(createNodeEnv()).transport('device')
+  return {
+    listening: transport,
+    dialling: transport,
+    endpoint: { transport: 'uds', directory: '/group', name: 'bugs' },
+  }
+})
+
+test('local endpoints with other names or directories do not meet', async () => {
+  const transport = createMemoryNetwork(createNodeEnv()).transport('device')
+  const local = { transport: 'uds', directory: '/group', name: 'bugs' } as const
+  await transport.listen(local, () => undefined)
+
+  await transport.dial({ ...local }, { timeoutMs: 1_000 })
+  for (const other of [
+    { ...local, name: 'bug' },
+    { ...local, directory: '/group/bugs' },
+  ])
+    assert.is(await codeOf(transport.dial(other, { timeoutMs: 1_000 })), 'UNREACHABLE')
+  assert.is(await codeOf(transport.dial({ ...local, directory: 'x' }, { timeoutMs: 1_000 })), 'BAD_CONFIG')
 })
 
 interface World {

@@ -8,13 +8,13 @@ import * as assert from 'uvu/assert'
 
 import { createNodeEnv, limits, toHex } from '../../runtime/index.ts'
 import { createTlsTransport } from '../../transports/index.ts'
-import type { Endpoint, Link, Listener, Transport } from '../../transports/index.ts'
-import { codeOf, connect, transportContract, until, watch } from '../contracts/transport.ts'
+import type { Link, Listener, NetworkEndpoint, Transport } from '../../transports/index.ts'
+import { codeOf, connect, portOf, transportContract, until, watch } from '../contracts/transport.ts'
 import type { TransportWorld } from '../contracts/transport.ts'
 
 // One for all: making a certificate takes longer than a handshake.
 const transport: Transport = createTlsTransport(createNodeEnv())
-const endpoint: Endpoint = { transport: 'tls', host: '127.0.0.1', port: 0 }
+const endpoint: NetworkEndpoint = { transport: 'tls', host: '127.0.0.1', port: 0 }
 const world = (): TransportWorld => ({ listening: transport, dialling: transport, endpoint })
 
 transportContract('tls', world)
@@ -70,7 +70,7 @@ test('garbage, HTTP, another TLS version and other protocol names are cut off, a
     links++
     watch(link)
   })
-  const { port } = listener.endpoint
+  const port = portOf(listener.endpoint)
 
   await cutOff(connectTcp(port, '127.0.0.1'), 'GET / HTTP/1.1\r\nHost: pi\r\n\r\n')
   await cutOff(connectTcp(port, '127.0.0.1'), new Uint8Array(100_000).fill(0x5a))
@@ -98,7 +98,7 @@ test('a record of no bytes or of too many ends its link with PROTOCOL_VIOLATION,
     [255, 255, 255, 255],
   ]) {
     const closed = cutOff(
-      tlsClient(listener.endpoint.port, { ALPNProtocols: ['blazed/1'] }),
+      tlsClient(portOf(listener.endpoint), { ALPNProtocols: ['blazed/1'] }),
       Uint8Array.from(header),
     )
     const before = links.length
@@ -119,7 +119,7 @@ test('a record of no bytes or of too many ends its link with PROTOCOL_VIOLATION,
 test('a stream that ends within a record is LINK_CLOSED', async () => {
   const links: Link[] = []
   const listener = await transport.listen(endpoint, (link) => links.push(link))
-  const socket = tlsClient(listener.endpoint.port, { ALPNProtocols: ['blazed/1'] })
+  const socket = tlsClient(portOf(listener.endpoint), { ALPNProtocols: ['blazed/1'] })
   socket.end(Uint8Array.of(0, 0, 0, 9, 1, 2))
   await until(() => links.length === 1, 'the link')
   const seen = watch(links[0] as Link)
@@ -134,7 +134,7 @@ test('a stream that ends within a record is LINK_CLOSED', async () => {
 test('records of one tick leave in one write', async () => {
   const links: Link[] = []
   const listener = await transport.listen(endpoint, (link) => links.push(link))
-  const socket = tlsClient(listener.endpoint.port, { ALPNProtocols: ['blazed/1'] })
+  const socket = tlsClient(portOf(listener.endpoint), { ALPNProtocols: ['blazed/1'] })
   const reads: number[] = []
   // Each write is a TLS record of its own, and each TLS record is read by itself.
   socket.on('data', (bytes: Buffer) => reads.push(bytes.length))
@@ -153,7 +153,7 @@ test('100 silent sockets do not keep an honest one out, nor the listener open', 
   const listener = await transport.listen(endpoint, (link) => {
     watch(link)
   })
-  const silent = Array.from({ length: 100 }, () => connectTcp(listener.endpoint.port, '127.0.0.1'))
+  const silent = Array.from({ length: 100 }, () => connectTcp(portOf(listener.endpoint), '127.0.0.1'))
   const closed = silent.map((socket) => new Promise((resolve) => socket.on('close', resolve)))
   for (const socket of silent) socket.on('error', () => undefined).resume()
   await Promise.all(silent.map((socket) => new Promise((resolve) => socket.on('connect', resolve))))
@@ -189,7 +189,7 @@ test('a server that takes the connection and says nothing is TIMEOUT, one that i
 })
 
 test('an address that is not ours is BAD_CONFIG', async () => {
-  const foreign: Endpoint = { ...endpoint, host: '192.0.2.1', port: 1 }
+  const foreign: NetworkEndpoint = { ...endpoint, host: '192.0.2.1', port: 1 }
 
   assert.is(await codeOf(transport.listen(foreign, () => undefined)), 'BAD_CONFIG')
 })
@@ -200,7 +200,7 @@ test('a peer that vanishes without a word ends the link with LINK_CLOSED', async
   // A relay between, so that the TCP connection can be reset under TLS.
   const pipes: Socket[] = []
   const relay = createServer((inner) => {
-    const outer = connectTcp(listener.endpoint.port, '127.0.0.1')
+    const outer = connectTcp(portOf(listener.endpoint), '127.0.0.1')
     for (const socket of [inner, outer]) socket.on('error', () => undefined)
     inner.pipe(outer).pipe(inner)
     pipes.push(inner, outer)

@@ -1,24 +1,23 @@
 /**
- * A link over one TLS socket whose handshake is done: records as `u32 length | record`, one write a tick.
+ * A link over one connected stream socket, TLS or Unix: records as `u32 length | record`, one write a tick.
  * Invariant: no error of the socket escapes; each ends in one `closed`.
  */
-import type { TLSSocket } from 'node:tls'
+import type { Socket } from 'node:net'
 
 import { BlazeError, limits, writeU32 } from '../runtime/index.ts'
 import type { Env, Timer } from '../runtime/index.ts'
-import { formatHost } from './endpoint.ts'
 import { expectRecord } from './link.ts'
 import type { Link, LinkHandlers } from './link.ts'
 import { RecordSplitter } from './record-splitter.ts'
 
 const HEADER_BYTES = 4
 
-export class TlsLink implements Link {
-  readonly transport = 'tls'
+export class SocketLink implements Link {
+  readonly transport: Link['transport']
   readonly remote: string
   readonly binding: Uint8Array
   readonly #env: Env
-  readonly #socket: TLSSocket
+  readonly #socket: Socket
   readonly #splitter = new RecordSplitter()
   #handlers: LinkHandlers | undefined
   #paused = false
@@ -33,13 +32,12 @@ export class TlsLink implements Link {
   #full = false
   #linger: Timer | undefined
 
-  /** `binding`: the exporter of the socket's session. */
-  constructor(env: Env, socket: TLSSocket, binding: Uint8Array) {
+  constructor(env: Env, socket: Socket, about: Pick<Link, 'transport' | 'remote' | 'binding'>) {
     this.#env = env
     this.#socket = socket
-    this.binding = binding
-    this.remote = `${formatHost(socket.remoteAddress ?? 'unknown')}:${socket.remotePort ?? 0}`
-    socket.setNoDelay(true)
+    this.transport = about.transport
+    this.remote = about.remote
+    this.binding = about.binding
     socket.on('data', (chunk: Buffer) => {
       if (this.#state !== 'open') return
       // Not the Buffer: its `slice` shares memory where that of other bytes copies.
