@@ -7,7 +7,7 @@ import type { HybridClock } from './clock.ts'
 import type { HeaderFile } from './header-file.ts'
 import type { KdfProfile, Secret } from './header.ts'
 import type { DatabaseIdentity } from './identity.ts'
-import type { RecordChange } from './keyed-view.ts'
+import type { RecordChange } from './view/keyed-view.ts'
 import type { Keyring } from './keyring.ts'
 import type { DatabaseSession } from './session.ts'
 

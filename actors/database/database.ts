@@ -4,15 +4,17 @@
  */
 import { BlazeError, toHex } from '../../runtime/index.ts'
 import type { CryptoProvider, Env, Ref } from '../../runtime/index.ts'
+import type { Cursor } from '../replica/index.ts'
 import type { Space } from '../team/index.ts'
 import { spawnDatabase } from './cell.ts'
 import type { DatabaseCore, DatabaseOptions, DatabaseWorld } from './core.ts'
 import type { DatabaseIdentity, IdentityPatch } from './identity.ts'
-import type { RecordChange } from './keyed-view.ts'
+import type { RecordChange } from './view/keyed-view.ts'
 import type { Keyring } from './keyring.ts'
 import type { DatabaseMessage, DatabaseRequest, DatabaseStatus, Reply } from './message.ts'
+import type { RecordDatabase } from './record-database.ts'
 
-export class Database {
+export class Database implements RecordDatabase {
   readonly name: string
   readonly at: string
   readonly #core: DatabaseCore
@@ -82,10 +84,31 @@ export class Database {
     return this.#core.onSpace(listener)
   }
 
-  /** Called after each synced batch, with the records that it changed. */
+  /**
+   * Called after each synced batch, and when a hold has ended, with the records that changed; `space.replica.lastArrival` is that of
+   * the batch then.
+   */
   onRecords(listener: (changes: readonly RecordChange[]) => void): () => void {
     this.#core.recordListeners.add(listener)
     return () => this.#core.recordListeners.delete(listener)
+  }
+
+  /**
+   * The lowest arrival of a tag of which something is held back until its time or key comes; Infinity without any. Whoever read up
+   * to there or beyond must not count on having seen that tag. 1 while the store is not open: then nothing is known.
+   */
+  heldFloor(): number {
+    return this.#core.session?.view.heldFloor() ?? 1
+  }
+
+  /** Whether the open store knows what came after the cursor (REPLICATION rule 14); else everything has to be passed over. */
+  resumable(cursor: Cursor): boolean {
+    return this.space?.replica.resumable(cursor) === true
+  }
+
+  /** What guests see instead of a tag, 16 bytes. */
+  mirrorTag(tag: Uint8Array): Uint8Array {
+    return this.keyring.mirrorTag(tag)
   }
 
   status(): DatabaseStatus {

@@ -18,6 +18,7 @@ const TAG_BYTES = 16
 const KEY_ID_BYTES = 16
 const ID_LABEL = new TextEncoder().encode('id')
 const SEAL_LABEL = new TextEncoder().encode('envelope')
+const MIRROR_LABEL = new TextEncoder().encode('blazedb/mirror')
 const NO_SALT = new Uint8Array(0)
 
 export interface EpochKey {
@@ -44,6 +45,8 @@ export class Keyring {
   readonly #epochs = new Map<string, EpochKey & { readonly id: Uint8Array }>()
   /** Least recently used first. */
   readonly #sealKeys = new Map<string, Aead>()
+  /** Made at its first use: few databases are shared. */
+  #mirrorKey: Uint8Array | undefined
   #current: (EpochKey & { readonly id: Uint8Array }) | undefined
 
   constructor(options: KeyringOptions) {
@@ -83,6 +86,12 @@ export class Keyring {
     message.write(collection, 2)
     message.write(id, 2 + length)
     return this.#crypto.hmacSha256(this.#tagKey, message).subarray(0, TAG_BYTES)
+  }
+
+  /** What a guest sees instead of a tag (PROTOCOL §12); it cannot tell which tag, nor make one. */
+  mirrorTag(tag: Uint8Array): Uint8Array {
+    this.#mirrorKey ??= this.#crypto.hkdfSha256(this.#tagKey, NO_SALT, MIRROR_LABEL, 32)
+    return this.#crypto.hmacSha256(this.#mirrorKey, tag).subarray(0, TAG_BYTES)
   }
 
   /** Ciphertext and tag. The caller never passes a seal number twice for one boot. */

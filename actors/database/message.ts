@@ -1,17 +1,18 @@
 /** What a database cell is told. Each message carries its reply, which is called exactly once. */
-import type { LiveQuery, LiveSink } from './live-query.ts'
+import type { GuestPolicy } from './guest-policy.ts'
+import type { LiveQuery, LiveSink } from './view/live-query.ts'
 import type { Doc } from './record/document.ts'
 import type { Query } from './query.ts'
 import type { RecordName } from './record/record-change.ts'
 import type { ImportedRecord, RecordInput } from './record-writer.ts'
-import type { HeldCounts } from './keyed-view.ts'
+import type { WriteStep } from './record/write-step.ts'
+import type { HeldCounts } from './view/keyed-view.ts'
+import type { MirrorPage } from './view/mirror-page.ts'
 
 export interface Reply<R> {
   readonly resolve: (value: R) => void
   readonly reject: (error: unknown) => void
 }
-
-export type WriteStep = 'insert' | 'put' | 'update' | 'restore'
 
 export type DatabaseRequest =
   | {
@@ -62,6 +63,23 @@ export type DatabaseRequest =
     }
   /** Is a living record of this collection at home here? */
   | { readonly type: 'mirror.local'; readonly collection: string; readonly reply: Reply<boolean> }
+  /** What changed after an arrival, as it is shown now; at most `limits.mirrorPageRecords`. */
+  | {
+      readonly type: 'mirror.page'
+      readonly after: number
+      readonly limit: number
+      readonly reply: Reply<MirrorPage>
+    }
+  /** A write of a guest, judged when it is staged; answers whether there was something to delete, true for other steps. */
+  | {
+      readonly type: 'guest.write'
+      readonly step: WriteStep | 'delete'
+      readonly collection: string
+      /** At most `limits.bulkChunkRecords`, else `TOO_LARGE`; staged all or none. A delete looks at the ids only. */
+      readonly inputs: readonly RecordInput[]
+      readonly policy: GuestPolicy
+      readonly reply: Reply<boolean>
+    }
 
 export type DatabaseMessage =
   | DatabaseRequest

@@ -11,9 +11,9 @@ import type { DatabaseCore, UnlockedDatabase } from './core.ts'
 import { createHeader, missingHeader, unlockHeader } from './header-file.ts'
 import type { HeaderFile, HeaderWorld } from './header-file.ts'
 import { deviceOf, foundSpace } from './identity.ts'
-import { KeyedView } from './keyed-view.ts'
+import { KeyedView } from './view/keyed-view.ts'
 import { Keyring } from './keyring.ts'
-import { RecordReader } from './record-reader.ts'
+import { RecordReader } from './view/record-reader.ts'
 import { RecordWriter } from './record-writer.ts'
 import { DatabaseSession } from './session.ts'
 
@@ -79,7 +79,7 @@ async function openReplicaSession(
     env,
     crypto,
     own: { replicaId, signer: deviceOf(header.identity, crypto).signer },
-    visit: (tag, live) => view.visit(tag, live),
+    visit: (tag, live, arrival) => view.visit(tag, live, arrival),
   })
   view.attach(space.replica)
   await learnGenesis(header, space)

@@ -34,17 +34,25 @@ export function conditionProblem(field: unknown, op: unknown, value: Value): str
   return undefined
 }
 
+/** The value that the id of every match has, when a condition says so: then only one record has to be looked at. */
+export function idOfMatches({ conditions }: Query): { readonly value: Value } | undefined {
+  return conditions.find(({ field, op }) => field === 'id' && op === '=')
+}
+
 export const QUERY_CONDITIONS_MAX: number = limits.queryConditionsMax
 
-/** True when the record is alive and all conditions hold. */
 export type Predicate = (state: RecordState) => boolean
 
+/** True when the record is alive and all conditions hold. */
 export function compileQuery(query: Query): Predicate {
-  const checks = query.conditions.map((condition) => {
-    const path = condition.field.split('.')
-    return (state: RecordState): boolean => matches(valueAt(state, path), condition)
-  })
+  const checks = query.conditions.map(compileCondition)
   return (state) => state.deleted === undefined && checks.every((check) => check(state))
+}
+
+/** Looks at values only: a deleted record has none. */
+export function compileCondition(condition: Condition): Predicate {
+  const path = condition.field.split('.')
+  return (state) => matches(valueAt(state, path), condition)
 }
 
 function valueAt(state: RecordState, path: readonly string[]): Value | undefined {

@@ -7,13 +7,14 @@ import type { CryptoProvider, Value } from '../../runtime/index.ts'
 import type { OwnDraft } from '../replica/index.ts'
 import type { Space } from '../team/index.ts'
 import type { HybridClock } from './clock.ts'
-import type { KeyedView } from './keyed-view.ts'
+import type { KeyedView } from './view/keyed-view.ts'
 import type { Keyring } from './keyring.ts'
 import { encodeBody } from './record/record-body.ts'
 import { deleteFrom } from './record/record-change.ts'
-import type { FieldValues, RecordName } from './record/record-change.ts'
+import type { FieldValues } from './record/record-change.ts'
 import { equalRecords, joinRecords } from './record/record.ts'
 import type { RecordState, Stamp } from './record/record.ts'
+import type { RecordStep } from './record/write-step.ts'
 
 export interface RecordWriterOptions {
   readonly crypto: CryptoProvider
@@ -26,13 +27,8 @@ export interface RecordWriterOptions {
   isMirror(collection: string): boolean
 }
 
-/** One of the functions of `record-change.ts` that return a state. */
-export type RecordStep = (
-  found: RecordState | undefined,
-  name: RecordName,
-  values: FieldValues,
-  tick: () => Stamp,
-) => RecordState
+/** The state of a record whose life it ends; undefined when there is none to end. */
+export type DeleteStep = (found: RecordState | undefined, tick: () => Stamp) => RecordState | undefined
 
 export interface RecordInput {
   readonly id: string
@@ -90,18 +86,18 @@ export class RecordWriter {
     return waits ? this.#afterOthers(changes) : this.#stage(changes)
   }
 
-  /** Resolves, synced, with whether there was a record to delete. */
-  async delete(collection: string, id: string): Promise<boolean> {
+  /** Deletes records, of which no two have one id. Resolves, synced, with whether there was any; throws as `write` does. */
+  async delete(collection: string, ids: readonly string[], step: DeleteStep = deleteFrom): Promise<boolean> {
     this.#checkAllowed(collection)
-    const tag = this.#o.keyring.tag(collection, id)
-    const found = this.#o.view.readForWrite(tag, collection, id)
-    const state = deleteFrom(found.state, this.#tick)
-    if (state === undefined) {
-      await this.#afterOthers([])
-      return false
+    const changes: Change[] = []
+    for (const id of ids) {
+      const tag = this.#o.keyring.tag(collection, id)
+      const found = this.#o.view.readForWrite(tag, collection, id)
+      const state = step(found.state, this.#tick)
+      if (state !== undefined) changes.push({ tag, state, context: found.context })
     }
-    await this.#stage([{ tag, state, context: found.context }])
-    return true
+    await (changes.length < ids.length ? this.#afterOthers(changes) : this.#stage(changes))
+    return changes.length > 0
   }
 
   /**

@@ -5,23 +5,17 @@
 import { assert, BlazeError, limits } from '../../runtime/index.ts'
 import type { Env } from '../../runtime/index.ts'
 import type { Space } from '../team/index.ts'
+import { guestDelete, guestStep } from './guest-step.ts'
+import type { DatabaseRequest, Reply } from './message.ts'
 import { docOf } from './record/document.ts'
-import type { KeyedView, RecordChange } from './keyed-view.ts'
-import { LiveQuery } from './live-query.ts'
-import type { DatabaseRequest, OpenLiveQuery, Reply, WriteStep } from './message.ts'
-import { compileQuery } from './query.ts'
-import type { Query } from './query.ts'
-import { insertInto, putInto, restoreInto, updateInto } from './record/record-change.ts'
+import type { Doc } from './record/document.ts'
 import type { RecordName } from './record/record-change.ts'
-import type { ImportedRecord, RecordStep, RecordWriter } from './record-writer.ts'
 import type { RecordState } from './record/record.ts'
-
-const steps: Readonly<Record<WriteStep, RecordStep>> = {
-  insert: insertInto,
-  put: putInto,
-  update: updateInto,
-  restore: restoreInto,
-}
+import { writeSteps } from './record/write-step.ts'
+import type { ImportedRecord, RecordInput, RecordWriter } from './record-writer.ts'
+import type { KeyedView, RecordChange } from './view/keyed-view.ts'
+import { readMirrorPage } from './view/mirror-page.ts'
+import { RecordQueries } from './view/record-queries.ts'
 
 export interface SessionOptions {
   readonly env: Env
@@ -35,16 +29,19 @@ type Request<T extends DatabaseRequest['type']> = Extract<DatabaseRequest, { typ
 export class DatabaseSession {
   readonly space: Space
   readonly view: KeyedView
-  readonly #env: Env
   readonly #writer: RecordWriter
-  readonly #lives = new Set<LiveQuery>()
+  readonly #queries: RecordQueries
   #closed: BlazeError | undefined
 
   constructor(options: SessionOptions) {
     this.space = options.space
     this.view = options.view
-    this.#env = options.env
     this.#writer = options.writer
+    this.#queries = new RecordQueries({
+      env: options.env,
+      view: options.view,
+      settled: () => (options.writer.anyWriting ? options.space.replica.settled() : undefined),
+    })
   }
 
   /** Never throws but for a bug, and then the request was answered. */
@@ -63,19 +60,14 @@ export class DatabaseSession {
 
   /** Tells live queries, after each synced batch. */
   changed(changes: readonly RecordChange[]): void {
-    if (this.#lives.size === 0) return
-    for (const live of this.#lives) {
-      for (const change of changes) if (change.collection === live.collection) live.note(change)
-      live.flush()
-    }
+    this.#queries.changed(changes)
   }
 
   /** Ends live queries with `error`, syncs what is staged and closes the store. Idempotent. */
   async close(error: BlazeError = closed()): Promise<void> {
     if (this.#closed === undefined) {
       this.#closed = error
-      for (const live of this.#lives) live.end(error)
-      this.#lives.clear()
+      this.#queries.close(error)
       this.view.close()
     }
     await this.space.close()
@@ -90,16 +82,16 @@ export class DatabaseSession {
         this.#write(request)
         return
       case 'record.delete':
-        answer(request.reply, this.#writer.delete(request.collection, request.id))
+        answer(request.reply, this.#writer.delete(request.collection, [request.id]))
         return
       case 'query.all':
-        answer(request.reply, this.#all(request.query))
+        answer(request.reply, this.#queries.all(request.query))
         return
       case 'query.count':
-        answer(request.reply, this.#count(request.query))
+        answer(request.reply, this.#queries.count(request.query))
         return
       case 'query.live':
-        answer(request.reply, this.#live(request))
+        answer(request.reply, this.#queries.live(request.query, request.sink))
         return
       case 'mirror.import':
         answer(request.reply, this.#writer.import(request.records))
@@ -112,6 +104,12 @@ export class DatabaseSession {
         return
       case 'mirror.local':
         answer(request.reply, this.#hasLocal(request.collection))
+        return
+      case 'mirror.page':
+        answer(request.reply, readMirrorPage(this.view, this.space.replica, request))
+        return
+      case 'guest.write':
+        answer(request.reply, this.#guestWrite(request))
         return
     }
   }
@@ -130,65 +128,23 @@ export class DatabaseSession {
 
   #write({ step, collection, inputs, reply }: Request<'record.write'>): void {
     assert(inputs.length <= limits.bulkChunkRecords, 'a write is one chunk')
-    const ids = new Set(inputs.map(({ id }) => id))
-    if (ids.size !== inputs.length) {
-      throw new BlazeError('RECORD_EXISTS', 'two records of the call have the same id', {
-        details: { collection },
-      })
-    }
-    answer(reply, this.#writer.write(collection, inputs, steps[step]))
+    checkDistinct(collection, inputs)
+    answer(reply, this.#writer.write(collection, inputs, writeSteps[step]))
   }
 
-  async #all(query: Query): Promise<ReturnType<typeof docOf>[]> {
-    const docs: ReturnType<typeof docOf>[] = []
-    const limit = query.limit ?? Infinity
-    await this.#scan(query, (state) => docs.length < limit && docs.push(docOf(state)) < limit)
-    return docs
-  }
-
-  async #count(query: Query): Promise<number> {
-    let count = 0
-    const limit = query.limit ?? Infinity
-    await this.#scan(query, () => count < limit && ++count < limit)
-    return count
-  }
-
-  async #live({ query, sink }: Request<'query.live'>): Promise<OpenLiveQuery> {
-    if (this.#lives.size >= limits.liveQueriesMax) {
-      throw new BlazeError('OVERLOADED', `at most ${limits.liveQueriesMax} live queries at a time`)
+  /** Everything up to the staging happens in this turn. */
+  async #guestWrite({ step, collection, inputs, policy }: Request<'guest.write'>): Promise<boolean> {
+    policy.check(collection, inputs)
+    if (inputs.length > limits.bulkChunkRecords) {
+      throw new BlazeError('TOO_LARGE', `a write of a guest has at most ${limits.bulkChunkRecords} records`)
     }
-    const live = new LiveQuery(query, (id) => this.view.read(query.collection, id), sink)
-    // Before the first pass, so that no commit falls between the two.
-    this.#lives.add(live)
-    try {
-      await this.#scan(query, (state) => {
-        live.offer(state)
-        return true
-      })
-    } catch (error) {
-      this.#lives.delete(live)
-      throw error
+    checkDistinct(collection, inputs)
+    if (step === 'delete') {
+      const ids = inputs.map(({ id }) => id)
+      return this.#writer.delete(collection, ids, guestDelete(policy))
     }
-    live.loaded()
-    return {
-      take: () => live.take(),
-      close: () => {
-        this.#lives.delete(live)
-      },
-    }
-  }
-
-  /** Every match, as it is when the scan comes by, until `take` returns false. Sees all writes that were called before. */
-  async #scan(query: Query, take: (state: RecordState) => boolean): Promise<void> {
-    if (this.#writer.anyWriting) await this.space.replica.settled()
-    const matches = compileQuery(query)
-    // The ids of this moment: records that come later are not part of the answer, records that go are skipped.
-    const ids = [...this.view.index.ids(query.collection)]
-    for (let at = 0; at < ids.length; at += 1) {
-      if (at % limits.scanSliceRecords === limits.scanSliceRecords - 1) await this.#breathe()
-      const state = this.view.peek(query.collection, ids[at] as string)
-      if (state !== undefined && matches(state) && !take(state)) return
-    }
+    await this.#writer.write(collection, inputs, guestStep(step, policy))
+    return true
   }
 
   #list(collections: readonly string[] | undefined): RecordName[] {
@@ -212,22 +168,23 @@ export class DatabaseSession {
 
   async #hasLocal(collection: string): Promise<boolean> {
     let found = false
-    await this.#scan({ collection, conditions: [], limit: undefined }, (state) => {
+    await this.#queries.scan({ collection, conditions: [], limit: undefined }, (state) => {
       found = state.home === null
       return !found
     })
     return found
   }
-
-  async #breathe(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#env.defer(resolve)
-    })
-    if (this.#closed !== undefined) throw this.#closed
-  }
 }
 
-function shown(state: RecordState | undefined): ReturnType<typeof docOf> | undefined {
+function checkDistinct(collection: string, inputs: readonly RecordInput[]): void {
+  const ids = new Set(inputs.map(({ id }) => id))
+  if (ids.size === inputs.length) return
+  throw new BlazeError('RECORD_EXISTS', 'two records of the call have the same id', {
+    details: { collection },
+  })
+}
+
+function shown(state: RecordState | undefined): Doc | undefined {
   return state === undefined || state.deleted !== undefined ? undefined : docOf(state)
 }
 

@@ -3,12 +3,15 @@
 // The replica.
 export { openReplica } from './open-replica.ts'
 export type {
+  Arrival,
+  ArrivalPage,
   Authority,
   AuthorityDevice,
   Cursor,
   OfferedPart,
   OwnDraft,
   OwnHeadComparison,
+  PresentTag,
   Replica,
   ReplicaOptions,
   Round,
@@ -22,11 +25,13 @@ export type { ContextEntry, EnvelopeHeader } from './envelope.ts'
 export { contextOf } from './live-set.ts'
 export { encodeItems, itemBytes, parseItems } from './round/part.ts'
 export type { PartItem } from './round/part.ts'
+export { SetHash } from './set-hash.ts'
 export { encodeVectorEntry, parseVectorEntry, VECTOR_ENTRY_BYTES, vectorDigest } from './vector.ts'
 export type { Vector, VectorEntry } from './vector.ts'
 
 // Disk.
 export type {
+  BatchOptions,
   OrderedStore,
   RangeOptions,
   StoreOperation,

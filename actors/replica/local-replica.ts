@@ -3,6 +3,7 @@
  * Invariant: staging is synchronous, so what a writer read with `live()` is what its write merges.
  */
 import { assert, BlazeError, bytesKey, limits } from '../../runtime/index.ts'
+import { readArrivals } from './arrival-page.ts'
 import { buildBatch, landBatch } from './batch-builder.ts'
 import type { BuildContext } from './batch-builder.ts'
 import { CommitLedger } from './commit-ledger.ts'
@@ -16,10 +17,12 @@ import { PartInbox } from './round/part-inbox.ts'
 import { lastArrivalOf } from './replica-state.ts'
 import type { ReplicaState } from './replica-state.ts'
 import type {
+  ArrivalPage,
   Cursor,
   OfferedPart,
   OwnDraft,
   OwnHeadComparison,
+  PresentTag,
   Replica,
   ReplicaOptions,
   Round,
@@ -120,6 +123,22 @@ export class LocalReplica implements Replica {
     return envelopesOf(this.#tags.committed(tag).live)
   }
 
+  present(tag: Uint8Array): PresentTag {
+    this.#check()
+    const { arrival, live } = this.#tags.peek(tag)
+    return { arrival, live: envelopesOf(live) }
+  }
+
+  arrivals(after: number, limit: number): Promise<ArrivalPage> {
+    const host = {
+      recent: this.#state.recent,
+      check: () => this.#check(),
+      lastArrival: () => this.lastArrival,
+      snapshot: () => this.#group.whenQuiet(() => this.#snapshot()),
+    }
+    return readArrivals(host, after, limit)
+  }
+
   hasStaged(tag: Uint8Array): boolean {
     return this.#tags.isStaged(tag)
   }
@@ -186,18 +205,22 @@ export class LocalReplica implements Replica {
     this.#state.heads.confirmed(peer, seq)
   }
 
+  resumable({ incarnation, arrival }: Cursor): boolean {
+    const last = lastArrivalOf(this.#state, incarnation)
+    return last !== undefined && arrival <= last
+  }
+
   startRound(from: { cursor?: Cursor; peerVector: Vector }): Round {
     this.#check()
     const { cursor, peerVector } = from
-    const last = cursor && lastArrivalOf(this.#state, cursor.incarnation)
-    const valid = cursor !== undefined && last !== undefined && cursor.arrival <= last
     const host = {
       recent: this.#state.recent,
       check: () => this.#check(),
       present: () => this.#present(),
       snapshot: () => this.#group.whenQuiet(() => this.#snapshot()),
     }
-    return createRound(host, valid ? cursor.arrival : 0, peerVector)
+    const after = cursor !== undefined && this.resumable(cursor) ? cursor.arrival : 0
+    return createRound(host, after, peerVector)
   }
 
   applyPart(part: OfferedPart): Promise<{ changed: number }> {
@@ -298,8 +321,8 @@ export class LocalReplica implements Replica {
 
   #tell(edits: ReadonlyMap<string, TagEdit>): void {
     if (edits.size === 0 || this.#committed.size === 0) return
-    const changes = [...edits.values()].map(({ tag, live, foreign }): TagChange => {
-      return { tag, live: envelopesOf(live), own: !foreign }
+    const changes = [...edits.values()].map(({ tag, arrival, live, foreign }): TagChange => {
+      return { tag, arrival, live: envelopesOf(live), own: !foreign }
     })
     for (const listener of this.#committed) listener(changes)
   }

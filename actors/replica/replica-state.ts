@@ -4,6 +4,7 @@
  */
 import { equalBytes, limits } from '../../runtime/index.ts'
 import type { OwnHeads } from './own-heads.ts'
+import type { Arrival } from './replica.ts'
 import type { Incarnation, StoredVectorEntry } from './row.ts'
 import type { SetHash } from './set-hash.ts'
 
@@ -35,11 +36,6 @@ export function lastArrivalOf(state: ReplicaState, incarnation: Uint8Array): num
   return next === undefined ? state.numbers.lastArrival : next.firstArrival - 1
 }
 
-export interface Arrival {
-  readonly arrival: number
-  readonly tag: Uint8Array
-}
-
 /** The newest synced arrivals in a ring: arrivals have no gaps, so their number is their place. */
 export class RecentArrivals {
   readonly #tags: Uint8Array[] = []
@@ -57,11 +53,12 @@ export class RecentArrivals {
     this.#first = Math.max(this.#first, arrival - limits.recentArrivalsMax + 1)
   }
 
-  /** All arrivals after that one, or undefined when some are no longer here. */
-  since(arrival: number): Arrival[] | undefined {
+  /** The arrivals after that one, at most `limit`, or undefined when some are no longer here. */
+  since(arrival: number, limit: number = limits.recentArrivalsMax): Arrival[] | undefined {
     if (arrival + 1 < this.#first) return undefined
     const found: Arrival[] = []
-    for (let next = arrival + 1; next <= this.#last; next += 1) {
+    const last = Math.min(this.#last, arrival + limit)
+    for (let next = arrival + 1; next <= last; next += 1) {
       const tag = this.#tags[next % limits.recentArrivalsMax]
       if (tag !== undefined) found.push({ arrival: next, tag })
     }

@@ -50,10 +50,30 @@ export interface OfferedPart {
 
 export interface TagChange {
   readonly tag: Uint8Array
+  /** What the batch gave to the tag. */
+  readonly arrival: number
   /** The whole live set after the batch. */
   readonly live: readonly Envelope[]
   /** True when nothing but writes of this device changed the tag in this batch. */
   readonly own: boolean
+}
+
+/** A tag as it was synced: its live set, and the arrival that brought it; arrival 0 for an unknown tag. */
+export interface PresentTag {
+  readonly arrival: number
+  readonly live: readonly Envelope[]
+}
+
+export interface Arrival {
+  readonly arrival: number
+  readonly tag: Uint8Array
+}
+
+/** Some synced arrivals in order. A tag that has a later arrival by now may stand there with its older one too. */
+export interface ArrivalPage {
+  readonly arrivals: readonly Arrival[]
+  /** The arrival that the page reaches: its last one, or the newest when it is empty. */
+  readonly upTo: number
 }
 
 export interface RoundPart {
@@ -94,6 +114,10 @@ export interface Replica {
   live(tag: Uint8Array): readonly Envelope[]
   /** Synced live set: what may be shown to others. */
   committed(tag: Uint8Array): readonly Envelope[]
+  /** The same with its arrival, for a pass over many tags: what is kept at hand stays with those that are read one by one. */
+  present(tag: Uint8Array): PresentTag
+  /** At most `limit` arrivals after that one. Rejects with `DAMAGED`, `POISONED`, `CLOSED`. */
+  arrivals(after: number, limit: number): Promise<ArrivalPage>
   hasStaged(tag: Uint8Array): boolean
   /** Resolves when all that is staged now was synced. Rejects with `POISONED`. */
   settled(): Promise<void>
@@ -122,6 +146,8 @@ export interface Replica {
   /** The peer holds that own head and will show no earlier one. */
   headConfirmed(peer: Uint8Array, seq: number): void
 
+  /** Whether this store knows what came after the cursor (rule 14). */
+  resumable(cursor: Cursor): boolean
   /** By cursor where it is valid, else by vectors. `peerVector` may change meanwhile; tags it covers are skipped. */
   startRound(from: { cursor?: Cursor; peerVector: Vector }): Round
   /**
@@ -149,5 +175,5 @@ export interface ReplicaOptions {
   /** Absent on a blind host, which writes nothing itself. */
   readonly own?: { readonly replicaId: Uint8Array; readonly signer: Signer }
   /** Sees every tag during the pass over the store at opening. */
-  readonly visit?: (tag: Uint8Array, live: readonly Envelope[]) => void
+  readonly visit?: (tag: Uint8Array, live: readonly Envelope[], arrival: number) => void
 }

@@ -5,8 +5,8 @@
 import { BlazeError, bytesKey, equalBytes, limits, toHex } from '../../runtime/index.ts'
 import type { CryptoProvider } from '../../runtime/index.ts'
 import { Checksum } from './checksum.ts'
-import type { Envelope } from './envelope.ts'
 import type { ReplicaNumbers } from './replica-state.ts'
+import type { ReplicaOptions } from './replica.ts'
 import {
   commitKey,
   numberOfKey,
@@ -24,7 +24,7 @@ export interface AuditOptions {
   readonly store: OrderedStore
   readonly crypto: CryptoProvider
   readonly ownReplicaId: Uint8Array | undefined
-  readonly visit: ((tag: Uint8Array, live: readonly Envelope[]) => void) | undefined
+  readonly visit: ReplicaOptions['visit']
 }
 
 export interface AuditedStore {
@@ -171,6 +171,7 @@ class Audit {
     this.#options.visit?.(
       tag,
       live.map(({ envelope }) => envelope),
+      arrival,
     )
   }
 

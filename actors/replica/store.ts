@@ -1,7 +1,7 @@
 /**
  * The disk port: an ordered map of bytes with atomic, synced batches and snapshots.
- * Invariant: a batch is there whole or not at all, and there for good once its promise resolved. After the first failure of a
- * handle nothing it says can be trusted, so every later call of it fails with `POISONED`.
+ * Invariant: a batch is there whole or not at all, and there for good once its promise resolved, unless it asked not to be synced.
+ * After the first failure of a handle nothing it says can be trusted, so every later call of it fails with `POISONED`.
  */
 
 export type StoreOperation =
@@ -24,6 +24,16 @@ export interface StoreReader {
   range(options: RangeOptions): Promise<StoreRow[]>
 }
 
+export interface BatchOptions {
+  /**
+   * Default true. False: resolves as soon as readers see the batch, and outlives the process, but a power cut may lose it together
+   * with what came after it; a later synced batch confirms it too. LevelDB breaks that order while it replaces a full log file:
+   * then a power cut can lose the last unsynced batches before the change and keep later ones. So whoever writes unsynced has to
+   * be able to tell that rows are missing.
+   */
+  readonly sync?: boolean
+}
+
 /** The store as it was at one moment. Must be closed; reading afterwards fails with `CLOSED`. */
 export interface StoreSnapshot extends StoreReader {
   close(): void | Promise<void>
@@ -32,8 +42,11 @@ export interface StoreSnapshot extends StoreReader {
 export interface OrderedStore extends StoreReader {
   /** Shows every batch that resolved before the call, and perhaps one that is in flight. */
   snapshot(): StoreSnapshot
-  /** Atomic; resolves after the disk confirmed it. Rejects with `POISONED` once the handle failed, `CLOSED` after close. */
-  batch(operations: readonly StoreOperation[]): Promise<void>
+  /**
+   * Atomic; resolves after the disk confirmed it. Of two batches in flight at once either may take effect first: whoever needs an
+   * order waits in between. Rejects with `POISONED` once the handle failed, `CLOSED` after close.
+   */
+  batch(operations: readonly StoreOperation[], options?: BatchOptions): Promise<void>
   /** Idempotent. */
   close(): Promise<void>
 }

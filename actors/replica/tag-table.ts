@@ -47,6 +47,13 @@ export class TagTable {
     return this.#inFlight.get(key)?.base ?? this.#staged.get(key)?.base ?? this.#stored(tag, key)
   }
 
+  /** The same for a pass over many tags, which leaves the rows that are kept to the writers. */
+  peek(tag: Uint8Array): TagRow {
+    const key = bytesKey(tag)
+    const row = this.#inFlight.get(key)?.base ?? this.#staged.get(key)?.base ?? this.#recent.get(key)
+    return row ?? this.#read(tag)
+  }
+
   isStaged(tag: Uint8Array): boolean {
     const key = bytesKey(tag)
     return this.#staged.has(key) || this.#inFlight.has(key)
@@ -81,11 +88,15 @@ export class TagTable {
   #stored(tag: Uint8Array, key: string): TagRow {
     const recent = this.#recent.get(key)
     if (recent !== undefined) return recent
-    const bytes = this.#store.get(tagKey(tag))
-    const row =
-      bytes === undefined ? NOTHING : parseStored('a tag row', () => parseTagRow(bytes, tag, this.#crypto))
+    const row = this.#read(tag)
     this.#remember(key, row)
     return row
+  }
+
+  #read(tag: Uint8Array): TagRow {
+    const bytes = this.#store.get(tagKey(tag))
+    if (bytes === undefined) return NOTHING
+    return parseStored('a tag row', () => parseTagRow(bytes, tag, this.#crypto))
   }
 
   #remember(key: string, row: TagRow): void {

@@ -12,6 +12,12 @@ export interface Volume {
   readFile(name: string): Promise<Uint8Array | undefined>
   /** Replaces the file and resolves after file and directory were synced. Files are 0600, directories 0700. */
   writeFile(name: string, bytes: Uint8Array): Promise<void>
+  /** Makes the volume, unless it is there, this user's alone: `UNSAFE_DIRECTORY` when it then is not. */
+  private(): Promise<void>
+  /** Makes the file, whole and synced; false, and nothing done, when there is one. Of several processes one succeeds. */
+  createFile(name: string, bytes: Uint8Array): Promise<boolean>
+  /** As `readFile`; `UNSAFE_DIRECTORY` unless it is a file of this user with no rights for others, `DAMAGED` when it is far too long. */
+  readPrivate(name: string): Promise<Uint8Array | undefined>
   /** `ALREADY_OPEN` with `details.pid` (undefined when unknown) while another handle or process holds it. */
   openStore(name: string): Promise<OrderedStore>
   /** Names in a directory, sorted; empty when there is none. `''` is the volume itself. */

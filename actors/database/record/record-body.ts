@@ -24,6 +24,15 @@ const MS_MAX = 2 ** 48 - 1
 
 /** `TOO_LARGE` above `limits.recordCborBytesMax`, `BAD_VALUE` for a value that is none. */
 export function encodeBody(state: RecordState): Uint8Array {
+  const cbor = encodeRecord(state)
+  const plain = new Uint8Array(padmeLength(LENGTH_BYTES + cbor.length))
+  writeU32(plain, 0, cbor.length)
+  plain.set(cbor, LENGTH_BYTES)
+  return plain
+}
+
+/** The CBOR of a body alone; life and deletion are told beside it. Refuses what `encodeBody` refuses. */
+export function encodeRecord(state: RecordState): Uint8Array {
   const stamps = new StampTable()
   const fields: CborItem[] = []
   if (state.deleted !== undefined) stamps.index(state.deleted)
@@ -40,14 +49,17 @@ export function encodeBody(state: RecordState): Uint8Array {
       { details: { bytes: cbor.length, bytesMax: limits.recordCborBytesMax } },
     )
   }
-  const plain = new Uint8Array(padmeLength(LENGTH_BYTES + cbor.length))
-  writeU32(plain, 0, cbor.length)
-  plain.set(cbor, LENGTH_BYTES)
-  return plain
+  return cbor
+}
+
+/** What a body does not say itself. */
+export interface RecordHeader {
+  readonly life: number
+  readonly deleted: boolean
 }
 
 /** `BAD_VALUE` unless `plain` is exactly what `encodeBody` makes of some record with that life. */
-export function decodeBody(plain: Uint8Array, header: { life: number; deleted: boolean }): RecordState {
+export function decodeBody(plain: Uint8Array, header: RecordHeader): RecordState {
   if (plain.length < LENGTH_BYTES) throw bad('too short')
   const length = readU32(plain, 0)
   if (length > plain.length - LENGTH_BYTES) throw bad('its length exceeds what is there')
@@ -55,9 +67,12 @@ export function decodeBody(plain: Uint8Array, header: { life: number; deleted: b
   for (let at = LENGTH_BYTES + length; at < plain.length; at += 1) {
     if (plain[at] !== 0) throw bad('its padding is not zero')
   }
-  const item = decodeCbor(plain.subarray(LENGTH_BYTES, LENGTH_BYTES + length), {
-    undefinedAtDepth: FIELDS_DEPTH,
-  })
+  return decodeRecord(plain.subarray(LENGTH_BYTES, LENGTH_BYTES + length), header)
+}
+
+/** `BAD_VALUE` unless `cbor` is what `encodeRecord` makes of some record with that life. Shares nothing with `cbor`. */
+export function decodeRecord(cbor: Uint8Array, header: RecordHeader): RecordState {
+  const item = decodeCbor(cbor, { undefinedAtDepth: FIELDS_DEPTH })
   if (!Array.isArray(item) || item.length !== 5) throw bad('it is not an array of five')
   const [collection, id, home, stampRows, fieldRows] = item as CborItem[]
   if (typeof collection !== 'string' || collectionProblem(collection) !== undefined)

@@ -41,9 +41,20 @@ export function restoreInto(
 /** Replaces all fields, or starts the next life. */
 export function putInto(found: Found, name: RecordName, values: FieldValues, tick: () => Stamp): RecordState {
   if (!isAlive(found)) return beginLife(found, name, values, tick())
+  return withValues(found, replacing(found, values), tick)
+}
+
+/** `values`, and undefined for the fields that they leave out: all, or those that `concerns` names. */
+export function replacing(
+  found: RecordState,
+  values: FieldValues,
+  concerns: (field: string) => boolean = () => true,
+): FieldValues {
   const replaced = new Map(values)
-  for (const field of found.fields.keys()) if (!replaced.has(field)) replaced.set(field, undefined)
-  return withValues(found, replaced, tick)
+  for (const field of found.fields.keys()) {
+    if (!replaced.has(field) && concerns(field)) replaced.set(field, undefined)
+  }
+  return replaced
 }
 
 /** Merges fields. `NOT_FOUND` unless it is alive. */
@@ -62,7 +73,7 @@ export function deleteFrom(found: Found, tick: () => Stamp): RecordState | undef
   return isAlive(found) ? { ...found, deleted: tick(), fields: new Map() } : undefined
 }
 
-function isAlive(found: Found): found is RecordState {
+export function isAlive(found: Found): found is RecordState {
   return found !== undefined && found.deleted === undefined
 }
 
@@ -97,6 +108,6 @@ function exists({ collection, id }: RecordName): BlazeError {
   })
 }
 
-function missing({ collection, id }: RecordName): BlazeError {
+export function missing({ collection, id }: RecordName): BlazeError {
   return new BlazeError('NOT_FOUND', 'there is no record with this id', { details: { collection, id } })
 }

@@ -6,7 +6,9 @@
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { BlazeError } from '../../../runtime/index.ts'
+import { makePrivateDirectory } from '../../../transports/index.ts'
 import { openLevelStore } from './level-store.ts'
+import { createWhole, readPrivateFile } from './private-file.ts'
 import type { OrderedStore } from '../store.ts'
 import { checkVolumeName } from './volume-name.ts'
 import type { Volume } from '../volume.ts'
@@ -23,6 +25,9 @@ export function createDirectoryVolume(at: string): Volume {
     at,
     readFile: (name) => coded(at, readWhole(pathOf(name))),
     writeFile: (name, bytes) => coded(at, replaceFile(pathOf(name), bytes)),
+    private: () => coded(at, makePrivateDirectory(at)),
+    createFile: (name, bytes) => coded(at, createFile(pathOf(name), bytes)),
+    readPrivate: (name) => coded(at, readPrivateFile(pathOf(name))),
     openStore: (name) => coded(at, openStore(pathOf(name))),
     list: (name) => coded(at, listNames(join(at, checkVolumeName(name, 'root')))),
     remove: (name) => coded(at, rm(pathOf(name), { recursive: true, force: true })),
@@ -64,6 +69,18 @@ async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
     await file.close()
   }
   await rename(temporary, path)
+  await syncDirectory(directory)
+}
+
+async function createFile(path: string, bytes: Uint8Array): Promise<boolean> {
+  const directory = dirname(path)
+  await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
+  const created = await createWhole(path, bytes)
+  if (created) await syncDirectory(directory)
+  return created
+}
+
+async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r')
   try {
     await handle.sync()

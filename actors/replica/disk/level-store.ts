@@ -1,11 +1,18 @@
 /**
  * `OrderedStore` on LevelDB.
- * Invariant: every batch is synced before it is acknowledged, and the first failure poisons the handle: LevelDB has been seen to
+ * Invariant: a batch is synced before it is acknowledged, unless it asked not to be, and the first failure poisons the handle: LevelDB has been seen to
  * acknowledge writes after "disk full" that it then lost. It is never repaired: repair drops rows silently.
  */
 import { ClassicLevel } from 'classic-level'
 import { BlazeError, limits } from '../../../runtime/index.ts'
-import type { OrderedStore, RangeOptions, StoreOperation, StoreRow, StoreSnapshot } from '../store.ts'
+import type {
+  BatchOptions,
+  OrderedStore,
+  RangeOptions,
+  StoreOperation,
+  StoreRow,
+  StoreSnapshot,
+} from '../store.ts'
 
 type Level = ClassicLevel<Uint8Array, Uint8Array>
 type LevelSnapshot = ReturnType<Level['snapshot']>
@@ -29,12 +36,16 @@ export async function openLevelStore(at: string): Promise<OrderedStore> {
   return new LevelStore(level)
 }
 
+const CORRUPTION = 'LEVEL_CORRUPTION'
+
 function openingError(at: string, error: unknown): BlazeError {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
-  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined
+  const code = codeOf(cause)
   if (code === 'LEVEL_LOCKED')
     return new BlazeError('ALREADY_OPEN', `the store ${at} is already open`, { cause: error })
-  if (code === 'LEVEL_CORRUPTION') {
+  // The directory was made a moment ago: a file that is missing is one that another file names.
+  const isMissing = code === 'LEVEL_IO_ERROR' && messageOf(cause).endsWith('No such file or directory')
+  if (code === CORRUPTION || isMissing) {
     return new BlazeError('DAMAGED', `the store ${at} cannot be read; restore it from a peer or a backup`, {
       cause: error,
       details: { at, problems: ['the files of the store are corrupt'], count: 1 },
@@ -87,7 +98,7 @@ class LevelStore implements OrderedStore {
     }
   }
 
-  async batch(operations: readonly StoreOperation[]): Promise<void> {
+  async batch(operations: readonly StoreOperation[], options: BatchOptions = {}): Promise<void> {
     this.#check()
     try {
       // Five times cheaper than a batch from an array, which copies every operation.
@@ -96,7 +107,7 @@ class LevelStore implements OrderedStore {
         if (operation.type === 'put') batch.put(operation.key, operation.value)
         else batch.del(operation.key)
       }
-      await batch.write({ sync: true })
+      await batch.write({ sync: options.sync ?? true })
     } catch (error) {
       throw this.#fail(error)
     }
@@ -145,10 +156,15 @@ class LevelStore implements OrderedStore {
     this.#poison ??= new BlazeError(
       'POISONED',
       `the store failed: ${messageOf(cause)}; close it and reopen`,
-      { cause },
+      // Files that LevelDB finds corrupt while it compacts them stay so: reopening alone does not help.
+      { cause, details: codeOf(cause) === CORRUPTION ? { damaged: true } : {} },
     )
     return this.#poison
   }
+}
+
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
 }
 
 function messageOf(error: unknown): string {

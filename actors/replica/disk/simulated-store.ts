@@ -1,11 +1,12 @@
 /**
  * An ordered store in memory with the timing and the faults of a disk.
  * Invariant: a batch is applied whole and in order, and readers may see it a moment before its promise resolves, as with LevelDB;
- * what a crash finds unapplied is kept or lost by chance, but never kept without what came before it.
+ * what a crash finds unapplied or unsynced is kept or lost by chance, but never kept without what came before it.
  */
 import { BlazeError, bytesKey } from '../../../runtime/index.ts'
 import type { Env, Timer } from '../../../runtime/index.ts'
 import type {
+  BatchOptions,
   OrderedStore,
   RangeOptions,
   StoreOperation,
@@ -51,6 +52,16 @@ export class SimulatedRows implements StoreReader {
     })
   }
 
+  /** What undoes the operations, once they are applied. */
+  inverse(operations: readonly StoreOperation[]): StoreOperation[] {
+    return operations.map(({ key }): StoreOperation => {
+      const value = this.get(key)
+      return value === undefined
+        ? { type: 'del', key: key.slice() }
+        : { type: 'put', key: key.slice(), value }
+    })
+  }
+
   apply(operations: readonly StoreOperation[]): void {
     if (this.#shared) {
       this.#keys = [...this.#keys]
@@ -82,8 +93,12 @@ function lowerBound(keys: readonly string[], key: string): number {
   return low
 }
 
+/** Unsynced batches that a power cut can still lose; older ones the system has written to the disk by itself. */
+const UNSYNCED_MAX = 64
+
 interface Pending {
   readonly operations: readonly StoreOperation[]
+  readonly sync: boolean
   readonly settle: (error: BlazeError | undefined) => void
   timer: Timer | undefined
 }
@@ -97,6 +112,8 @@ export class SimulatedStore implements OrderedStore {
   readonly #pending: Pending[] = []
   /** Applied, and not yet told. */
   readonly #applied: Pending[] = []
+  /** What undoes each batch that readers see and the disk does not have, oldest first. */
+  readonly #unsynced: StoreOperation[][] = []
   #failures = 0
   #error: BlazeError | undefined
 
@@ -145,18 +162,20 @@ export class SimulatedStore implements OrderedStore {
     }
   }
 
-  async batch(operations: readonly StoreOperation[]): Promise<void> {
+  async batch(operations: readonly StoreOperation[], options: BatchOptions = {}): Promise<void> {
     this.#check()
     return new Promise((resolve, reject) => {
       const settle = (error: BlazeError | undefined): void =>
         error === undefined ? resolve() : reject(error)
-      const pending: Pending = { operations: [...operations], settle, timer: undefined }
+      const sync = options.sync ?? true
+      const pending: Pending = { operations: [...operations], sync, settle, timer: undefined }
       this.#pending.push(pending)
       // A batch is applied together with all before it, as a log is.
       pending.timer = this.#env.after(this.#env.random() * this.#latencyMsMax, () => this.#apply(pending))
     })
   }
 
+  /** What was not synced counts as written: no power cut after it is simulated. */
   async close(): Promise<void> {
     if (this.#error === undefined) this.#apply(this.#pending.at(-1))
     this.#tell()
@@ -164,10 +183,13 @@ export class SimulatedStore implements OrderedStore {
     this.#onClose()
   }
 
-  /** Power cut: by chance some of the batches that nobody was told about are there, in order. */
+  /** Power cut: by chance some of the batches that were not synced, or that nobody was told about, are there, in order. */
   crash(): void {
-    const survivors = Math.floor(this.#env.random() * (this.#pending.length + 1))
-    for (const { operations } of this.#pending.slice(0, survivors)) this.#rows.apply(operations)
+    const unsynced = this.#unsynced.splice(0)
+    const survivors = Math.floor(this.#env.random() * (unsynced.length + this.#pending.length + 1))
+    for (const undo of unsynced.slice(survivors).reverse()) this.#rows.apply(undo)
+    const written = Math.max(0, survivors - unsynced.length)
+    for (const { operations } of this.#pending.slice(0, written)) this.#rows.apply(operations)
     this.#end(new BlazeError('POISONED', 'the simulated disk lost its power'))
   }
 
@@ -180,6 +202,9 @@ export class SimulatedStore implements OrderedStore {
       }
       const next = this.#pending.shift() ?? last
       next.timer?.cancel()
+      if (next.sync) this.#unsynced.length = 0
+      else this.#unsynced.push(this.#rows.inverse(next.operations))
+      if (this.#unsynced.length > UNSYNCED_MAX) this.#unsynced.shift()
       this.#rows.apply(next.operations)
       this.#applied.push(next)
     }

@@ -39,19 +39,37 @@ export function createSimulatedVolume(
   const within = (name: string, directory: string): boolean =>
     directory === '' || name.startsWith(`${directory}/`)
 
+  /** The time that a file takes to be on the disk. */
+  const written = async (): Promise<void> => {
+    const before = power
+    await new Promise<void>((resolve) => {
+      env.after(env.random() * latencyMsMax, resolve)
+    })
+    if (power !== before) throw new BlazeError('POISONED', 'the simulated disk lost its power')
+  }
+  const readFile = async (name: string): Promise<Uint8Array | undefined> =>
+    files.get(checkVolumeName(name))?.slice()
+
   return {
     at: 'simulated:',
-    readFile: async (name) => files.get(checkVolumeName(name))?.slice(),
+    readFile,
     async writeFile(name, bytes) {
       checkVolumeName(name)
       const copy = bytes.slice()
-      const before = power
-      await new Promise<void>((resolve) => {
-        env.after(env.random() * latencyMsMax, resolve)
-      })
-      if (power !== before) throw new BlazeError('POISONED', 'the simulated disk lost its power')
+      await written()
       files.set(name, copy)
     },
+    // Nobody else uses a simulated machine.
+    private: async () => {},
+    async createFile(name, bytes) {
+      checkVolumeName(name)
+      const copy = bytes.slice()
+      await written()
+      if (files.has(name)) return false
+      files.set(name, copy)
+      return true
+    },
+    readPrivate: readFile,
     async openStore(name) {
       checkVolumeName(name)
       if (open.has(name)) {

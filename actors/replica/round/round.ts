@@ -4,8 +4,8 @@
  */
 import { assert, BlazeError, limits } from '../../../runtime/index.ts'
 import { PartAssembler } from './part-assembler.ts'
-import type { Arrival, RecentArrivals } from '../replica-state.ts'
-import type { Round, RoundPart } from '../replica.ts'
+import type { RecentArrivals } from '../replica-state.ts'
+import type { Arrival, Round, RoundPart } from '../replica.ts'
 import type { RoundSource } from './round-source.ts'
 import { arrivalKey, numberOfKey } from '../row.ts'
 import type { StoredVectorEntry, TagRow } from '../row.ts'

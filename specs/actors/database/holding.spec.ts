@@ -186,6 +186,7 @@ test('what is validly signed but wrong is held for good and hides nothing else',
 
   const { held } = a.database.status()
   assert.equal(held, { clock: 0, key: 0, life: 1, bad: 2 })
+  assert.is(a.database.heldFloor(), Infinity, 'nothing of it will ever be shown')
   assert.equal(await a.all(), [{ id: 'good', v: 1 }])
   assert.is(await a.write('update', 'good', { v: 2 }), 'ok')
   assert.equal(await a.get('good'), { id: 'good', v: 2 })

@@ -1,8 +1,8 @@
 /** The cache keeps what is used and never exceeds its bound. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { RecordCache } from '../../../actors/database/record-cache.ts'
-import type { Assembled } from '../../../actors/database/record-reader.ts'
+import { RecordCache } from '../../../actors/database/view/record-cache.ts'
+import type { Assembled } from '../../../actors/database/view/record-reader.ts'
 import { createChance } from '../../../runtime/index.ts'
 
 function record(): Assembled {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createDirectoryVolume, createSimulatedVolume } from '../../../actors/replica/index.ts'
+import type { StoreOperation } from '../../../actors/replica/index.ts'
 import { createSimulation } from '../../../runtime/index.ts'
 import { codeOf, settle } from './replica-world.ts'
 import { describeStore } from './store-contract.ts'
@@ -87,6 +88,53 @@ test('a power cut loses unconfirmed batches from the end only, and confirmed one
     kept.add(found.length)
   }
   assert.is(kept.size, 4, 'every outcome occurs')
+})
+
+test('a power cut loses a run of unsynced batches from the end, whatever they overwrote', async () => {
+  const outcomes = new Set<string>()
+  for (let seed = 1; seed <= 80; seed += 1) {
+    const simulation = createSimulation(seed)
+    const volume = createSimulatedVolume(simulation.env('disk'))
+    const store = await volume.openStore('store')
+    const counter = (n: number): StoreOperation[] => [
+      { type: 'put', key: bytes('n'), value: Uint8Array.of(n) },
+      n % 2 === 0
+        ? { type: 'del', key: bytes('odd') }
+        : { type: 'put', key: bytes('odd'), value: bytes('y') },
+    ]
+    for (let n = 1; n <= 3; n += 1) await settle(simulation, store.batch(counter(n), { sync: false }))
+    await settle(simulation, store.batch(counter(4)))
+    for (let n = 5; n <= 7; n += 1) await settle(simulation, store.batch(counter(n), { sync: false }))
+    const untold = codeOf(store.batch(counter(8)))
+
+    volume.crash()
+
+    assert.is(await untold, 'POISONED')
+    const again = await volume.openStore('store')
+    const n = again.get(bytes('n'))?.[0] ?? 0
+    assert.ok(n >= 4 && n <= 8, `seed ${seed}: a synced batch confirms those before it, found ${n}`)
+    assert.is(again.get(bytes('odd')) !== undefined, n % 2 === 1, `seed ${seed}: batch ${n} is whole`)
+    assert.is((await again.range({ gte: bytes('a'), lt: bytes('z'), limit: 9 })).length, 1 + (n % 2))
+    outcomes.add(`${n}`)
+  }
+  assert.is(outcomes.size, 5, 'every outcome occurs')
+})
+
+test('what was unsynced for long is on the disk', async () => {
+  for (let seed = 1; seed <= 20; seed += 1) {
+    const simulation = createSimulation(seed)
+    const volume = createSimulatedVolume(simulation.env('disk'))
+    const store = await volume.openStore('store')
+    for (let n = 1; n <= 100; n += 1) {
+      const operation: StoreOperation = { type: 'put', key: bytes('n'), value: Uint8Array.of(n) }
+      await settle(simulation, store.batch([operation], { sync: false }))
+    }
+
+    volume.crash()
+
+    const [n = 0] = (await volume.openStore('store')).get(bytes('n')) ?? []
+    assert.ok(n >= 36, `seed ${seed}: ${n}`)
+  }
 })
 
 test.run()

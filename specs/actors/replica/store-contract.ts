@@ -117,6 +117,21 @@ export function describeStore(name: string, start: () => Promise<StoreWorld>): v
     await again.close()
   })
 
+  spec('an unsynced batch is seen once it resolved, and outlives its handle', async (world, store) => {
+    await world.settle(store.batch([put('a', '1'), put('b', '1')], { sync: false }))
+    assert.is(shown(await store.range(all)), 'a=1 b=1')
+    await world.settle(store.batch([put('a', '2'), del('b')], { sync: false }))
+    assert.is(shown(await store.range(all)), 'a=2')
+    await world.settle(store.batch([put('c', '3')]))
+    await world.settle(store.batch([put('a', '4')], { sync: false }))
+    await store.close()
+
+    const again = await world.settle(world.volume.openStore('spec/store'))
+
+    assert.is(shown(await again.range(all)), 'a=4 c=3')
+    await again.close()
+  })
+
   spec('a second opening is refused and names the holder', async (world, store) => {
     const second = world.settle(world.volume.openStore('spec/store'))
 

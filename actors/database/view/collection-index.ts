@@ -2,7 +2,7 @@
  * The built-in view (collection, id) of what is shown, in memory: it grows with the number of ids, deleted ones included.
  * Invariant: a tag stands at most once in it; deleted ids stay, because a mirror has to learn of them.
  */
-import type { RecordState } from './record/record.ts'
+import type { RecordState } from '../record/record.ts'
 
 interface Ids {
   /** Record id → tag, as `bytesKey`. */
@@ -67,6 +67,13 @@ export class CollectionIndex {
       if (!ids.deleted.has(state.id)) this.#deleted += 1
       ids.deleted.set(state.id, tag)
     }
+  }
+
+  /** Forgets a record, alive or deleted. */
+  remove(collection: string, id: string): void {
+    const ids = this.#collections.get(collection)
+    if (ids?.alive.delete(id) === true) this.#alive -= 1
+    if (ids?.deleted.delete(id) === true) this.#deleted -= 1
   }
 
   /** Forgets what the tag stood for. Looks through everything: only for the rare record that is held after it was shown. */

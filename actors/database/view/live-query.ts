@@ -2,12 +2,18 @@
  * A query that stays: first all matches as added, then what each commit changed.
  * Invariant: what waits for a slow consumer is one change per record, never one per write; ids match exactly what was delivered.
  */
-import type { RecordChange } from './keyed-view.ts'
-import type { Doc } from './record/document.ts'
-import { docOf } from './record/document.ts'
-import { compileQuery } from './query.ts'
-import type { Predicate, Query } from './query.ts'
-import type { RecordState } from './record/record.ts'
+import type { Doc } from '../record/document.ts'
+import { docOf } from '../record/document.ts'
+import { compileQuery, idOfMatches } from '../query.ts'
+import type { Predicate, Query } from '../query.ts'
+import type { RecordState } from '../record/record.ts'
+
+/** A record whose shown state may have changed; `state` is undefined when nothing of it is shown any more. */
+export interface ShownChange {
+  readonly collection: string
+  readonly id: string
+  readonly state: RecordState | undefined
+}
 
 export interface LiveDelta {
   readonly added: Doc[]
@@ -27,7 +33,8 @@ export interface LiveSink {
 type Kind = 'added' | 'changed' | 'removed'
 
 export class LiveQuery {
-  readonly collection: string
+  readonly #collection: string
+  readonly #id: ReturnType<typeof idOfMatches>
   readonly #matches: Predicate
   readonly #read: (id: string) => RecordState | undefined
   readonly #sink: LiveSink
@@ -39,7 +46,8 @@ export class LiveQuery {
   #first = true
 
   constructor(query: Query, read: (id: string) => RecordState | undefined, sink: LiveSink) {
-    this.collection = query.collection
+    this.#collection = query.collection
+    this.#id = idOfMatches(query)
     this.#matches = compileQuery(query)
     this.#read = read
     this.#sink = sink
@@ -56,8 +64,13 @@ export class LiveQuery {
     this.#sink.ready()
   }
 
-  /** A record of this collection changed. */
-  note(change: RecordChange): void {
+  /** Whether the change can matter here. */
+  concerns({ collection, id }: ShownChange): boolean {
+    return collection === this.#collection && (this.#id === undefined || this.#id.value === id)
+  }
+
+  /** A record that concerns the query changed. */
+  note(change: ShownChange): void {
     this.#note(change.id, change.state)
   }
 

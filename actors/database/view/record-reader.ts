@@ -2,15 +2,15 @@
  * Turns the live envelopes of a tag into what may be shown: opens, checks, holds, joins (REPLICATION rules 3, 4 and 15).
  * Invariant: an envelope that is held or bad is neither shown nor named by the context of a later write, so nothing kills it unseen.
  */
-import { bytesKey, BlazeError, equalBytes, limits } from '../../runtime/index.ts'
-import type { CryptoProvider } from '../../runtime/index.ts'
-import { contextOf } from '../replica/index.ts'
-import type { ContextEntry, Envelope } from '../replica/index.ts'
-import type { HybridClock } from './clock.ts'
-import type { Keyring } from './keyring.ts'
-import { decodeBody } from './record/record-body.ts'
-import { joinRecords } from './record/record.ts'
-import type { RecordState, Stamp } from './record/record.ts'
+import { bytesKey, BlazeError, equalBytes, limits } from '../../../runtime/index.ts'
+import type { CryptoProvider } from '../../../runtime/index.ts'
+import { contextOf } from '../../replica/index.ts'
+import type { ContextEntry, Envelope } from '../../replica/index.ts'
+import type { HybridClock } from '../clock.ts'
+import type { Keyring } from '../keyring.ts'
+import { decodeBody } from '../record/record-body.ts'
+import { joinRecords } from '../record/record.ts'
+import type { RecordState, Stamp } from '../record/record.ts'
 
 /** Why an envelope is not shown: its time or its key has not come, its life is absurd, or it is wrong for good. */
 export type HoldReason = 'clock' | 'key' | 'life' | 'bad'

@@ -4,15 +4,15 @@
  */
 import type { Assembled } from './record-reader.ts'
 
-interface Entry {
-  readonly record: Assembled
+interface Entry<T> {
+  readonly record: T
   readonly bytes: number
 }
 
-export class RecordCache {
+export class RecordCache<T = Assembled> {
   readonly #generationBytesMax: number
-  #young = new Map<string, Entry>()
-  #old = new Map<string, Entry>()
+  #young = new Map<string, Entry<T>>()
+  #old = new Map<string, Entry<T>>()
   #youngBytes = 0
   #oldBytes = 0
 
@@ -24,7 +24,7 @@ export class RecordCache {
     return this.#youngBytes + this.#oldBytes
   }
 
-  get(tag: string): Assembled | undefined {
+  get(tag: string): T | undefined {
     const young = this.#young.get(tag)
     if (young !== undefined) return young.record
     const old = this.#old.get(tag)
@@ -34,7 +34,7 @@ export class RecordCache {
   }
 
   /** `bytes` estimates what the record takes in memory; one that exceeds half the bound is not kept. */
-  set(tag: string, record: Assembled, bytes: number): void {
+  set(tag: string, record: T, bytes: number): void {
     this.delete(tag)
     if (bytes > this.#generationBytesMax) return
     if (this.#youngBytes + bytes > this.#generationBytesMax) {

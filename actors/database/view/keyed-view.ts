@@ -2,20 +2,27 @@
  * What a replica holds, as records: the (collection, id) index, the cache of decoded records, and what is held back.
  * Invariant: everything it shows was synced; it changes only when a batch committed or a hold ended, and then says what changed.
  */
-import { assert, bytesKey, equalBytes, limits, toHex } from '../../runtime/index.ts'
-import type { Env, Timer } from '../../runtime/index.ts'
-import type { Envelope, Replica, TagChange } from '../replica/index.ts'
+import { assert, bytesKey, equalBytes, limits, toHex } from '../../../runtime/index.ts'
+import type { Env, Timer } from '../../../runtime/index.ts'
+import type { Envelope, Replica, TagChange } from '../../replica/index.ts'
 import { CollectionIndex } from './collection-index.ts'
 import { RecordCache } from './record-cache.ts'
+import type { ShownChange } from './live-query.ts'
 import { NOTHING } from './record-reader.ts'
 import type { Assembled, Hold, HoldReason, RecordReader } from './record-reader.ts'
-import type { RecordState } from './record/record.ts'
+import type { RecordState } from '../record/record.ts'
 
-/** A record whose shown state may have changed; `state` is undefined when nothing of it is shown any more. */
-export interface RecordChange {
-  readonly collection: string
-  readonly id: string
-  readonly state: RecordState | undefined
+export interface RecordChange extends ShownChange {
+  /** Of its envelopes, 16 bytes. */
+  readonly tag: Uint8Array
+}
+
+type SyncedTag = Pick<TagChange, 'tag' | 'live' | 'arrival'>
+
+/** What is held back of a tag, and the arrival of the tag. */
+interface HeldTag {
+  readonly holds: readonly Hold[]
+  readonly arrival: number
 }
 
 export type HeldCounts = Readonly<Record<HoldReason, number>>
@@ -40,7 +47,9 @@ export class KeyedView {
   readonly #onChanged: KeyedViewOptions['onChanged']
   readonly #cache = new RecordCache(limits.recordCacheBytesMax)
   /** By tag. */
-  readonly #holds = new Map<string, readonly Hold[]>()
+  readonly #holds = new Map<string, HeldTag>()
+  /** What `heldFloor` found, until a hold changes. */
+  #floor: number | undefined
   /** Own writes that are staged, by tag: what was sealed under which number. */
   readonly #staged = new Map<string, { sealNumber: number; state: RecordState }>()
   #replica: Replica | undefined
@@ -55,8 +64,8 @@ export class KeyedView {
   }
 
   /** For the pass over the store at opening. */
-  visit(tag: Uint8Array, live: readonly Envelope[]): void {
-    this.#take(bytesKey(tag), this.#reader.assemble(live), live)
+  visit(tag: Uint8Array, live: readonly Envelope[], arrival: number): void {
+    this.#take({ tag, live, arrival }, bytesKey(tag), this.#reader.assemble(live))
   }
 
   /** From now on the view follows the replica. */
@@ -75,8 +84,12 @@ export class KeyedView {
   peek(collection: string, id: string): RecordState | undefined {
     const tag = this.index.tag(collection, id)
     if (tag === undefined) return undefined
-    const cached = this.#cache.get(tag)
-    return (cached ?? this.#reader.assemble(this.#attached().committed(tagOf(tag)))).state
+    return (this.#cache.get(tag) ?? this.#reader.assemble(this.#attached().committed(tagOf(tag)))).state
+  }
+
+  /** What is shown of a tag whose synced live set the caller has just read, if anything; it leaves the cache alone too. */
+  shownOf(tag: Uint8Array, live: readonly Envelope[]): RecordState | undefined {
+    return (this.#cache.get(bytesKey(tag)) ?? this.#reader.assemble(live)).state
   }
 
   /** What a write to the tag has to merge: staged writes included. */
@@ -111,8 +124,19 @@ export class KeyedView {
 
   held(): HeldCounts {
     const counts = { clock: 0, key: 0, life: 0, bad: 0 }
-    for (const holds of this.#holds.values()) for (const { reason } of holds) counts[reason] += 1
+    for (const { holds } of this.#holds.values()) for (const { reason } of holds) counts[reason] += 1
     return counts
+  }
+
+  /** The lowest arrival of a tag of which something waits for its time or its key; Infinity without any. */
+  heldFloor(): number {
+    if (this.#floor === undefined) {
+      this.#floor = Infinity
+      for (const { holds, arrival } of this.#holds.values()) {
+        if (arrival < this.#floor && holds.some(waits)) this.#floor = arrival
+      }
+    }
+    return this.#floor
   }
 
   get cacheBytes(): number {
@@ -136,7 +160,8 @@ export class KeyedView {
   #committed(changes: readonly TagChange[]): void {
     const replica = this.#attached()
     const changed: RecordChange[] = []
-    for (const { tag, live } of changes) {
+    for (const change of changes) {
+      const { tag, live } = change
       const key = bytesKey(tag)
       const staged = this.#staged.get(key)
       const own =
@@ -147,23 +172,23 @@ export class KeyedView {
         staged === undefined || own === undefined ? undefined : { envelope: own, state: staged.state }
       // The newest staged write of the tag is the last that will be looked for.
       if (own !== undefined || !replica.hasStaged(tag)) this.#staged.delete(key)
-      const change = this.#take(key, this.#reader.assemble(live, known), live)
-      if (change !== undefined) changed.push(change)
+      const shown = this.#take(change, key, this.#reader.assemble(live, known))
+      if (shown !== undefined) changed.push(shown)
     }
     if (changed.length > 0) this.#onChanged(changed)
   }
 
   /** Takes over what a tag has become. */
-  #take(key: string, record: Assembled, live: readonly Envelope[]): RecordChange | undefined {
+  #take({ tag, live, arrival }: SyncedTag, key: string, record: Assembled): RecordChange | undefined {
     this.#keep(key, record, live)
-    this.#hold(key, record.holds)
+    this.#hold(key, record.holds, arrival)
     const { state } = record
     if (state !== undefined) {
       this.index.set(key, state)
-      return { collection: state.collection, id: state.id, state }
+      return { tag, collection: state.collection, id: state.id, state }
     }
     const gone = record.holds.length > 0 && this.#replica !== undefined ? this.index.unset(key) : undefined
-    return gone === undefined ? undefined : { collection: gone.collection, id: gone.id, state: undefined }
+    return gone && { tag, collection: gone.collection, id: gone.id, state: undefined }
   }
 
   #keep(key: string, record: Assembled, live: readonly Envelope[]): void {
@@ -172,13 +197,12 @@ export class KeyedView {
     this.#cache.set(key, record, bytes)
   }
 
-  #hold(key: string, holds: readonly Hold[]): void {
-    const before = this.#holds.get(key)
-    if (holds.length === 0) {
-      if (before !== undefined) this.#holds.delete(key)
-      return
-    }
-    this.#holds.set(key, holds)
+  #hold(key: string, holds: readonly Hold[], arrival: number): void {
+    const before = this.#holds.get(key)?.holds
+    if (holds.length === 0 && before === undefined) return
+    this.#floor = undefined
+    if (holds.length === 0) this.#holds.delete(key)
+    else this.#holds.set(key, { holds, arrival })
     for (const { reason, envelope, waitMs } of holds) {
       if (before?.some((hold) => hold.envelope.seq === envelope.seq) !== true) {
         this.#onHeld(reason, toHex(envelope.replicaId))
@@ -203,10 +227,11 @@ export class KeyedView {
     const replica = this.#replica
     if (replica === undefined || this.#closed) return
     const changed: RecordChange[] = []
-    for (const [key, holds] of [...this.#holds]) {
+    for (const [key, { holds, arrival }] of [...this.#holds]) {
       if (!holds.some(concerns)) continue
-      const live = replica.committed(tagOf(key))
-      const change = this.#take(key, this.#reader.assemble(live), live)
+      const tag = tagOf(key)
+      const live = replica.committed(tag)
+      const change = this.#take({ tag, live, arrival }, key, this.#reader.assemble(live))
       if (change !== undefined) changed.push(change)
     }
     if (changed.length > 0) this.#onChanged(changed)
@@ -216,6 +241,10 @@ export class KeyedView {
     assert(this.#replica !== undefined, 'the view is attached to its replica before it is read')
     return this.#replica
   }
+}
+
+function waits({ reason }: Hold): boolean {
+  return reason === 'clock' || reason === 'key'
 }
 
 function isOwn(envelope: Envelope, sealNumber: number, replica: Replica): boolean {
