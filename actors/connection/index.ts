@@ -19,4 +19,6 @@ export {
   parseDatabaseRegistration,
   parseInviteRegistration,
 } from './request.ts'
-export type { DatabaseRegistration, InviteRegistration } from './request.ts'
+export type { DatabaseRegistration, InviteRegistration, Request } from './request.ts'
+export { Session } from './session.ts'
+export type { SessionHandlers, StreamMessage, StreamReceiver } from './session.ts'

@@ -1,9 +1,9 @@
 /**
  * What both sides of a connection do with an authenticated channel: requests with deadlines on stream 0, and frames of the other
- * streams to their relays. Invariant: a frame that cannot be delivered ends the connection; none is dropped in silence.
+ * streams to whoever serves them. Invariant: a frame that cannot be delivered ends the connection; none is dropped in silence.
  */
 import { frameType } from '../../transports/index.ts'
-import { BlazeError, limits, type Env, type Ref, type Timer } from '../../runtime/index.ts'
+import { BlazeError, limits, type Env, type TellResult, type Timer } from '../../runtime/index.ts'
 import type { Channel } from '../../transports/index.ts'
 import type { RelayMessage, RelayStream } from '../relay/index.ts'
 import {
@@ -23,13 +23,22 @@ export interface SessionHandlers {
   closed(error: BlazeError | undefined): void
 }
 
+/** What a stream tells whoever it is routed to. */
+export type StreamMessage = Extract<RelayMessage, { type: 'relay.frame' | 'relay.writable' }>
+
+/** A relay, or one end of a mirror. Told in the turn of the socket; what it throws as a `BlazeError` ends the connection. */
+export interface StreamReceiver {
+  /** `full` ends the connection. */
+  tell(message: StreamMessage): TellResult
+}
+
 interface Waiting {
   readonly resolve: (body: Uint8Array) => void
   readonly reject: (error: BlazeError) => void
   readonly timer: Timer
 }
 
-type Route = { relay: Ref<RelayMessage> } | { early: { frame: number; body: Uint8Array }[] }
+type Route = { receiver: StreamReceiver } | { early: { frame: number; body: Uint8Array }[] }
 
 export class Session {
   readonly channel: Channel
@@ -79,7 +88,7 @@ export class Session {
       this.channel.send(0, frameType.response, encodeResponse({ id, code: error.code, text: error.message }))
   }
 
-  /** Names a new stream and asks the peer to sync a space over it. */
+  /** Names a new stream and opens it for a space; zeros for a mirror. */
   openStream(spaceId: Uint8Array): number {
     const stream = this.channel.open()
     this.#routes.set(stream, { early: [] })
@@ -87,12 +96,12 @@ export class Session {
     return stream
   }
 
-  /** Frames of the stream go to its relay from now on, those that came early first. */
-  route(stream: number, relay: Ref<RelayMessage>): void {
+  /** Frames of the stream go to the receiver from now on, those that came early first. */
+  route(stream: number, receiver: StreamReceiver): void {
     const route = this.#routes.get(stream)
-    this.#routes.set(stream, { relay })
+    this.#routes.set(stream, { receiver })
     if (route !== undefined && 'early' in route) {
-      for (const { frame, body } of route.early) this.#deliver(relay, frame, body)
+      for (const { frame, body } of route.early) deliver(receiver, frame, body)
     }
   }
 
@@ -156,7 +165,7 @@ export class Session {
         return
       default:
         if (stream === 0) break
-        this.#relayFrame(stream, type, body)
+        this.#frame(stream, type, body)
         return
     }
     throw new BlazeError(
@@ -165,15 +174,15 @@ export class Session {
     )
   }
 
-  #relayFrame(stream: number, frame: number, body: Uint8Array): void {
+  #frame(stream: number, frame: number, body: Uint8Array): void {
     const route = this.#routes.get(stream)
     if (route === undefined) {
       // The stream was reset on this side while the frame travelled.
       this.channel.consumed(stream, body.length)
       return
     }
-    if ('relay' in route) {
-      this.#deliver(route.relay, frame, body)
+    if ('receiver' in route) {
+      deliver(route.receiver, frame, body)
       return
     }
     if (route.early.length >= limits.relayStepsMax) {
@@ -187,13 +196,9 @@ export class Session {
 
   #writable(stream: number): void {
     const route = this.#routes.get(stream)
-    if (route === undefined || !('relay' in route)) return
-    // A relay that never hears of it would wait for ever.
-    if (route.relay.tell({ type: 'relay.writable' }) === 'full') throw overloaded()
-  }
-
-  #deliver(relay: Ref<RelayMessage>, frame: number, body: Uint8Array): void {
-    if (relay.tell({ type: 'relay.frame', frame, body }) === 'full') throw overloaded()
+    if (route === undefined || !('receiver' in route)) return
+    // Who never hears of it would wait for ever.
+    if (route.receiver.tell({ type: 'relay.writable' }) === 'full') throw overloaded()
   }
 
   #guard(work: () => void): void {
@@ -219,6 +224,10 @@ export class Session {
   }
 }
 
+function deliver(receiver: StreamReceiver, frame: number, body: Uint8Array): void {
+  if (receiver.tell({ type: 'relay.frame', frame, body }) === 'full') throw overloaded()
+}
+
 function overloaded(): BlazeError {
-  return new BlazeError('OVERLOADED', 'the relay has more messages than it can queue')
+  return new BlazeError('OVERLOADED', 'the stream has more messages than can be queued')
 }

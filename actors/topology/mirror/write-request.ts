@@ -1,0 +1,114 @@
+/**
+ * Bytes of what a guest asks its host on stream 0, PROTOCOL §12.
+ * Invariant: as in `message.ts`; a write that parses names each record once, and each field of a record once.
+ */
+import { BlazeError, ByteReader, ByteWriter, decodeCbor, encodeCbor, limits } from '../../../runtime/index.ts'
+import type { CborItem, Value } from '../../../runtime/index.ts'
+import { fieldNameProblem, idProblem } from '../../database/index.ts'
+import type { FieldValues, RecordInput, WriteStep } from '../../database/index.ts'
+import { decoded, readBit, readCbor, readCollection, readName, writeName } from './message-part.ts'
+
+/** Operations of PROTOCOL §9. */
+export const MIRROR_WRITE = 16
+/** Its body is empty; its answer is a `MirrorAnswer`. */
+export const MIRROR_MARK = 17
+
+export interface MirrorWrite {
+  readonly step: WriteStep | 'delete'
+  readonly collection: string
+  /** 1 to `limits.bulkChunkRecords`, no two of one id. A delete has one, without values. */
+  readonly inputs: readonly RecordInput[]
+}
+
+export interface MirrorAnswer {
+  /** Of the host; what the request wrote or asked for has arrived at the guest once changes reach it. */
+  readonly arrival: number
+  /** Whether there was a record to delete; true for everything else. */
+  readonly existed: boolean
+}
+
+const STEPS = ['insert', 'put', 'update', 'restore', 'delete'] as const
+/** A field that is removed stands as undefined in the array of names and values. */
+const VALUE_DEPTH = 1
+/** Of a request: its id and operation (PROTOCOL §7). */
+const REQUEST_HEAD_BYTES = 6
+
+/** `TOO_LARGE` when one record, or all of them together, do not fit; fewer records may. `BAD_VALUE` for a value that is none. */
+export function encodeMirrorWrite(write: MirrorWrite): Uint8Array {
+  const writer = new ByteWriter(256).u8(STEPS.indexOf(write.step) + 1)
+  writeName(writer, write.collection)
+  writer.u16(write.inputs.length)
+  for (const { id, values } of write.inputs) {
+    const cbor = encodeCbor([...values].flat(), { undefinedAtDepth: VALUE_DEPTH })
+    if (cbor.length > limits.recordCborBytesMax)
+      throw tooLarge('a record', cbor.length, limits.recordCborBytesMax)
+    writeName(writer, id)
+    writer.u32(cbor.length).bytes(cbor)
+  }
+  const bytesMax = limits.messageBytesMax - REQUEST_HEAD_BYTES
+  if (writer.length > bytesMax) throw tooLarge('a write', writer.length, bytesMax)
+  return writer.finish()
+}
+
+export function parseMirrorWrite(bytes: Uint8Array): MirrorWrite {
+  const reader = new ByteReader(bytes, 'mirror write')
+  const stepNumber = reader.u8()
+  const step = STEPS[stepNumber - 1]
+  if (step === undefined) throw reader.violation(`step ${stepNumber}`)
+  const collection = readCollection(reader)
+  const count = reader.u16()
+  const countMax = step === 'delete' ? 1 : limits.bulkChunkRecords
+  if (count < 1 || count > countMax) throw reader.violation(`${count} records`)
+  const inputs = new Map<string, RecordInput>()
+  for (let at = 0; at < count; at += 1) {
+    const id = readName(reader)
+    const problem = inputs.has(id) ? 'it stands there twice' : idProblem(id)
+    if (problem !== undefined) throw reader.violation(`the id of a record: ${problem}`)
+    const values = readValues(reader)
+    if (step === 'delete' && values.size > 0) throw reader.violation('a delete with values')
+    inputs.set(id, { id, values })
+  }
+  reader.end()
+  return { step, collection, inputs: [...inputs.values()] }
+}
+
+export function encodeMirrorAnswer({ arrival, existed }: MirrorAnswer): Uint8Array {
+  return new ByteWriter(7)
+    .u48(arrival)
+    .u8(existed ? 1 : 0)
+    .finish()
+}
+
+export function parseMirrorAnswer(bytes: Uint8Array): MirrorAnswer {
+  const reader = new ByteReader(bytes, 'mirror answer')
+  const arrival = reader.u48()
+  const existed = readBit(reader, 'existed mark')
+  reader.end()
+  return { arrival, existed }
+}
+
+function readValues(reader: ByteReader): FieldValues {
+  const cbor = readCbor(reader)
+  const items = decoded(reader, () => decodeCbor(cbor, { undefinedAtDepth: VALUE_DEPTH }))
+  if (!isList(items) || items.length % 2 !== 0) throw reader.violation('no array of names and values')
+  const values = new Map<string, Value | undefined>()
+  for (let at = 0; at < items.length; at += 2) {
+    const name = items[at]
+    if (typeof name !== 'string') throw reader.violation('the name of a field is no text')
+    const problem = values.has(name) ? 'it stands there twice' : fieldNameProblem(name)
+    if (problem !== undefined) throw reader.violation(`the name of a field: ${problem}`)
+    // The decoder lets nothing through but values, and undefined at this depth.
+    values.set(name, items[at + 1] as Value | undefined)
+  }
+  return values
+}
+
+function isList(item: CborItem): item is readonly CborItem[] {
+  return Array.isArray(item)
+}
+
+function tooLarge(what: string, bytes: number, bytesMax: number): BlazeError {
+  return new BlazeError('TOO_LARGE', `${what} of ${bytes} bytes, at most ${bytesMax} fit into one request`, {
+    details: { bytes, bytesMax },
+  })
+}
