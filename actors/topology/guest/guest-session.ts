@@ -1,0 +1,77 @@
+/**
+ * A copy while it is open: answers what is read from it, whoever is connected.
+ * Invariant: every request is answered exactly once, and from what is shown at that moment.
+ */
+import { BlazeError } from '../../../runtime/index.ts'
+import type { Env } from '../../../runtime/index.ts'
+import { docOf, RecordQueries } from '../../database/index.ts'
+import type { RecordRequest, Reply, ShownChange } from '../../database/index.ts'
+import type { MirrorView } from './mirror-view.ts'
+
+export type ReadRequest = Exclude<RecordRequest, { type: 'record.write' | 'record.delete' }>
+
+export class GuestSession {
+  readonly view: MirrorView
+  /** Where the copy is. */
+  readonly at: string
+  readonly #queries: RecordQueries
+  #closed: BlazeError | undefined
+
+  constructor(env: Env, view: MirrorView, at: string) {
+    this.view = view
+    this.at = at
+    // A write resolves when it is shown, so nothing has to be waited for.
+    this.#queries = new RecordQueries({ env, view, settled: () => undefined })
+  }
+
+  /** Never throws but for a bug, and then the request was answered. */
+  handle(request: ReadRequest): void {
+    if (this.#closed !== undefined) {
+      request.reply.reject(this.#closed)
+      return
+    }
+    try {
+      this.#dispatch(request)
+    } catch (error) {
+      request.reply.reject(error)
+      if (!(error instanceof BlazeError)) throw error
+    }
+  }
+
+  /** Tells live queries. */
+  changed(changes: readonly ShownChange[]): void {
+    if (changes.length > 0) this.#queries.changed(changes)
+  }
+
+  /** Ends queries with `error`; resolves when the directory is free. Idempotent. */
+  async close(error: BlazeError): Promise<void> {
+    if (this.#closed === undefined) {
+      this.#closed = error
+      this.#queries.close(error)
+    }
+    await this.view.close()
+  }
+
+  #dispatch(request: ReadRequest): void {
+    switch (request.type) {
+      case 'record.get': {
+        const state = this.view.read(request.collection, request.id)
+        request.reply.resolve(state === undefined ? undefined : docOf(state))
+        return
+      }
+      case 'query.all':
+        answer(request.reply, this.#queries.all(request.query))
+        return
+      case 'query.count':
+        answer(request.reply, this.#queries.count(request.query))
+        return
+      case 'query.live':
+        answer(request.reply, this.#queries.live(request.query, request.sink))
+        return
+    }
+  }
+}
+
+function answer<R>(reply: Reply<R>, work: Promise<R>): void {
+  work.then(reply.resolve, reply.reject)
+}

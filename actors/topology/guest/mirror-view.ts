@@ -1,0 +1,284 @@
+/**
+ * What a guest shows of a shared database: the rows of its copy behind an index, and what the host's messages make of them.
+ * Invariant: what the host says is shown at once and written behind; a message is applied as a whole or, when it makes no sense,
+ * not at all.
+ */
+import { BlazeError, bytesKey, equalBytes, limits } from '../../../runtime/index.ts'
+import { CollectionIndex, RecordCache } from '../../database/index.ts'
+import type { RecordState, RecordView, ShownChange } from '../../database/index.ts'
+import type { Attached, Changes, MirrorItem } from '../mirror/index.ts'
+import type { MirrorPlace } from './mirror-opening.ts'
+import { damaged } from './mirror-row.ts'
+import type { MirrorHead, MirrorRow } from './mirror-row.ts'
+import { MirrorStore } from './mirror-store.ts'
+import type { MirrorStep } from './mirror-store.ts'
+
+export interface TakenMessage {
+  readonly changes: Changes
+  /** Of the message. */
+  readonly bytes: number
+  /** Its rows were written. */
+  readonly done: () => void
+}
+
+/** A cached record costs about this much more than its bytes on the wire. */
+const CACHE_OVERHEAD_BYTES = 500
+const CACHE_BYTES_PER_BYTE = 4
+const NO_ROWS: ReadonlyMap<string, undefined> = new Map()
+
+export class MirrorView implements RecordView {
+  readonly #disk: MirrorStore
+  #index: CollectionIndex
+  #cache = new RecordCache<RecordState>(limits.recordCacheBytesMax)
+  #head: MirrorHead
+  /** Tags that the present pass has not named. */
+  #stale: Set<string>
+  /** Those are being removed. */
+  #sweeping = false
+  #position: number
+
+  /** Only for `open`. */
+  constructor(disk: MirrorStore, index: CollectionIndex, stale: Set<string>) {
+    this.#disk = disk
+    this.#index = index
+    this.#stale = stale
+    this.#head = disk.head
+    this.#position = disk.head.cursor?.arrival ?? 0
+  }
+
+  /** Rejects as `MirrorStore.open` does. */
+  static async open(place: MirrorPlace, onFailed: (error: BlazeError) => void): Promise<MirrorView> {
+    const index = new CollectionIndex()
+    const stale = new Set<string>()
+    const visit = (tag: string, { pass, state }: MirrorRow, head: MirrorHead): void => {
+      if (index.tag(state.collection, state.id) !== undefined) throw damaged('a record has two rows')
+      index.set(tag, state)
+      if (!head.swept && pass !== head.pass) stale.add(tag)
+    }
+    return new MirrorView(await MirrorStore.open(place, visit, onFailed), index, stale)
+  }
+
+  get index(): CollectionIndex {
+    return this.#index
+  }
+
+  get head(): MirrorHead {
+    return this.#head
+  }
+
+  /** Arrival of the host that everything shown reaches. */
+  get position(): number {
+    return this.#position
+  }
+
+  get cacheBytes(): number {
+    return this.#cache.bytes
+  }
+
+  /** There is something to `sweep`. */
+  get sweeping(): boolean {
+    return this.#sweeping
+  }
+
+  read(collection: string, id: string): RecordState | undefined {
+    const tag = this.#index.tag(collection, id)
+    if (tag === undefined) return undefined
+    const cached = this.#cache.get(tag)
+    if (cached !== undefined) return cached
+    const state = this.#disk.row(tag)?.state
+    if (state !== undefined) this.#cache.set(tag, state, CACHE_OVERHEAD_BYTES * 2)
+    return state
+  }
+
+  peek(collection: string, id: string): RecordState | undefined {
+    const tag = this.#index.tag(collection, id)
+    return tag === undefined ? undefined : this.#state(tag)
+  }
+
+  /** The host has answered the attach. Returns what is not shown any more: everything, when it is another database. */
+  begin(attached: Attached): ShownChange[] {
+    const { space, home, policy, incarnation, full } = attached
+    const before = this.#head
+    const dropped = before.space !== undefined && !equalBytes(before.space, space) ? this.#drop() : []
+    if (!full) {
+      this.#note(NO_ROWS, { ...before, home })
+      return dropped
+    }
+    const known = before.cursor
+    const same = known !== undefined && equalBytes(known.space, space) && equalBytes(known.policy, policy)
+    this.#markStale()
+    this.#position = 0
+    this.#note(NO_ROWS, {
+      cursor: { policy, space, incarnation, arrival: 0 },
+      space,
+      home,
+      pass: before.pass + 1,
+      swept: false,
+      // An older state under the same policy is still one that the host has shown.
+      complete: same && before.complete,
+      wiping: false,
+    })
+    return dropped
+  }
+
+  /** What the message changes, shown from now on. `PROTOCOL_VIOLATION` when it contradicts what the host said before. */
+  apply({ changes, bytes, done }: TakenMessage, { policy, space, incarnation }: Attached): ShownChange[] {
+    const { items, cursor, upTo, caughtUp } = changes
+    const fresh = this.#check(items)
+    const rows = new Map<string, MirrorRow | undefined>()
+    const shown: ShownChange[] = []
+    const cacheBytes = CACHE_OVERHEAD_BYTES + (CACHE_BYTES_PER_BYTE * bytes) / Math.max(1, items.length)
+    // A row that is at home here may be retracted later, and then no host brings it again.
+    let sync = false
+    for (const item of items) {
+      const tag = bytesKey(item.tag)
+      if (item.kind === 'record') {
+        const { state } = item
+        this.#put(tag, state, rows, cacheBytes)
+        sync ||= this.#isHome(state)
+        shown.push({ collection: state.collection, id: state.id, state })
+      } else {
+        const gone = this.#remove(tag, rows, item.kind === 'retracted')
+        if (gone !== undefined) shown.push(gone)
+      }
+    }
+    this.#position = Math.max(this.#position, upTo)
+    const at = { policy, space, incarnation, arrival: cursor }
+    this.#note(rows, { ...this.#head, cursor: at }, { done, sync, fresh })
+    if (caughtUp && !this.#head.swept) this.#sweeping = true
+    return shown
+  }
+
+  /** Nothing of the host may be shown any more; `sweep` until it is done. What is at home here stays. */
+  purge(): void {
+    const head = this.#head
+    this.#markStale()
+    this.#sweeping = true
+    this.#note(NO_ROWS, { ...head, cursor: undefined, pass: head.pass + 1, swept: false, complete: false })
+  }
+
+  /** Removes some of what the pass has not named. Returns what is not shown any more. */
+  sweep(): ShownChange[] {
+    const rows = new Map<string, undefined>()
+    const shown: ShownChange[] = []
+    let left: number = limits.scanSliceRecords
+    for (const tag of this.#stale) {
+      if (left === 0) {
+        if (rows.size > 0) this.#note(rows, this.#head)
+        return shown
+      }
+      left -= 1
+      this.#stale.delete(tag)
+      const gone = this.#remove(tag, rows, true)
+      if (gone !== undefined) shown.push(gone)
+    }
+    this.#sweeping = false
+    const head = this.#head
+    this.#note(rows, { ...head, swept: true, complete: head.cursor !== undefined }, { sync: true })
+    return shown
+  }
+
+  /** Resolves when everything shown is on the disk, and the store is closed. Idempotent. */
+  close(): Promise<void> {
+    return this.#disk.close()
+  }
+
+  #state(tag: string): RecordState | undefined {
+    return this.#cache.get(tag) ?? this.#disk.row(tag)?.state
+  }
+
+  /** A record has one tag, and a tag one record. Returns the tags that the disk does not have. Changes nothing. */
+  #check(items: readonly MirrorItem[]): Set<string> {
+    const fresh = new Set<string>()
+    const names = new Map<string, string>()
+    const tags = new Map<string, string>()
+    for (const item of items) {
+      if (item.kind !== 'record') continue
+      const { collection, id } = item.state
+      const tag = bytesKey(item.tag)
+      const known = this.#index.tag(collection, id)
+      if (known === tag) continue
+      const name = `${collection}\0${id}`
+      const here = names.get(name)
+      if (known !== undefined || (here !== undefined && here !== tag))
+        throw violation('a record has two tags')
+      const other = tags.get(tag)
+      const presence = other === undefined ? this.#disk.presence(tag) : undefined
+      if (presence === 'shown' || (other !== undefined && other !== name)) {
+        throw violation('a tag names two records')
+      }
+      if (presence === 'absent') fresh.add(tag)
+      names.set(name, tag)
+      tags.set(tag, name)
+    }
+    return fresh
+  }
+
+  #put(tag: string, state: RecordState, rows: Map<string, MirrorRow | undefined>, cacheBytes: number): void {
+    this.#index.set(tag, state)
+    this.#cache.set(tag, state, cacheBytes)
+    this.#stale.delete(tag)
+    rows.set(tag, { pass: this.#head.pass, state })
+  }
+
+  /** Undefined when there is nothing to remove, or when it is at home here and `unlessHome`. */
+  #remove(
+    tag: string,
+    rows: Map<string, MirrorRow | undefined>,
+    unlessHome: boolean,
+  ): ShownChange | undefined {
+    const row = rows.get(tag)
+    const state = rows.has(tag) ? row?.state : this.#state(tag)
+    if (state === undefined) return undefined
+    if (unlessHome && this.#isHome(state)) return undefined
+    const { collection, id } = state
+    this.#index.remove(collection, id)
+    this.#cache.delete(tag)
+    this.#stale.delete(tag)
+    rows.set(tag, undefined)
+    return { collection, id, state: undefined }
+  }
+
+  #isHome({ home }: RecordState): boolean {
+    const own = this.#head.home
+    return home !== null && own !== undefined && equalBytes(home, own)
+  }
+
+  #markStale(): void {
+    this.#sweeping = false
+    this.#stale = new Set()
+    for (const collection of this.#index.collections()) {
+      for (const id of this.#index.ids(collection)) {
+        const tag = this.#index.tag(collection, id)
+        if (tag !== undefined) this.#stale.add(tag)
+      }
+    }
+  }
+
+  #drop(): ShownChange[] {
+    const shown: ShownChange[] = []
+    for (const collection of this.#index.collections()) {
+      for (const id of this.#index.ids(collection)) shown.push({ collection, id, state: undefined })
+    }
+    // Queries read the index at their next step: a new one is the fastest way to forget.
+    this.#index = new CollectionIndex()
+    this.#cache = new RecordCache(limits.recordCacheBytesMax)
+    this.#stale = new Set()
+    this.#sweeping = false
+    this.#disk.wipe()
+    return shown
+  }
+
+  #note(
+    rows: ReadonlyMap<string, MirrorRow | undefined>,
+    head: MirrorHead,
+    o: Pick<MirrorStep, 'sync' | 'done' | 'fresh'> = {},
+  ): void {
+    this.#head = head
+    this.#disk.write({ rows, head, ...o })
+  }
+}
+
+function violation(problem: string): BlazeError {
+  return new BlazeError('PROTOCOL_VIOLATION', `mirror changes: ${problem}`)
+}
