@@ -13,20 +13,30 @@ export type { Space } from './team/index.ts'
 export {
   BlazeDBClient,
   Collection,
+  connectIn,
   joinIn,
   LiveResults,
   openIn,
   QueryBuilder,
   RemoteNode,
   SyncPolicy,
+  WatchedRecord,
 } from './client/index.ts'
 export type {
+  AppGroupPlace,
+  ConnectToSharedOptions,
+  CrossAppShare,
+  EnableCrossAppOptions,
   EnableSyncOptions,
   InviteOptions,
   JoinOptions,
   OpenOptions,
+  SharedMode,
+  SharedSource,
   SyncStatus,
   World,
 } from './client/index.ts'
-export { BlazeTopology } from './topology/index.ts'
+export type { Filter } from './database/index.ts'
+export { BlazeTopology, ExportPolicy } from './topology/index.ts'
+export type { ExportPolicyOptions, Grants, GuestReport, GuestStatus, ShareStatus } from './topology/index.ts'
 export { BlazeError, Uuid } from '../runtime/index.ts'

@@ -4,8 +4,14 @@
  */
 import { BlazeError, isPlainObject, limits } from '../../runtime/index.ts'
 import { openDatabase } from '../database/index.ts'
-import type { Database, DatabaseIdentity, DatabaseStatus, KdfProfile, Secret } from '../database/index.ts'
+import type { Database, DatabaseIdentity, DatabaseStatus, KdfProfile } from '../database/index.ts'
+import type { RecordDatabase, Secret } from '../database/index.ts'
 import { Collection, notSupported } from './collection.ts'
+import { connectToShared } from './connect-shared.ts'
+import type { ConnectToSharedOptions } from './connect-shared.ts'
+import { CrossAppShares } from './cross-app.ts'
+import type { EnableCrossAppOptions } from './cross-app.ts'
+import type { CrossAppShare } from './cross-app-share.ts'
 import { bounded } from './deadline.ts'
 import type { WaitOptions } from './deadline.ts'
 import { enableSync, startSync } from './enable-sync.ts'
@@ -13,6 +19,7 @@ import type { EnableSyncOptions } from './enable-sync.ts'
 import { invite, redeemInvite } from './joining.ts'
 import type { InviteOptions } from './joining.ts'
 import { decodeRemote } from './remote-node.ts'
+import type { SharedSource } from './shared-source.ts'
 import type { DatabaseSync } from './sync.ts'
 import { processWorld } from './world.ts'
 import type { World } from './world.ts'
@@ -39,34 +46,51 @@ export interface JoinOptions extends Omit<OpenOptions, 'sync' | 'attach'> {
   readonly invite: string
 }
 
-/** What is behind a client. */
+/** What is behind a client that is no guest. */
 export interface ClientParts {
   readonly world: World
   readonly database: Database
 }
 
-const partsByClient = new WeakMap<BlazeDBClient, ClientParts>()
+/** A client has a database of its own, or it is a guest with a copy. */
+type ClientBasis =
+  | { readonly database: Database; readonly sync: DatabaseSync | undefined }
+  | { readonly guest: RecordDatabase; readonly shared: SharedSource }
 
-/** For the other rooms of this house. `TypeError` for anything that is no client. */
+const partsByClient = new WeakMap<BlazeDBClient, ClientParts | 'guest'>()
+
+/** For the other rooms of this house. `TypeError` for anything that is no client, `NOT_SUPPORTED` for a guest. */
 export function partsOf(client: BlazeDBClient): ClientParts {
   const parts = partsByClient.get(client)
   if (parts === undefined) throw new TypeError('expected a BlazeDBClient')
+  if (parts === 'guest') throw notForGuests('this')
   return parts
 }
 
 export class BlazeDBClient {
   readonly name: string
+  /** Of a guest: the database it is a guest of. Undefined for a database of its own. */
+  readonly shared: SharedSource | undefined
   readonly #world: World
-  readonly #database: Database
+  readonly #records: RecordDatabase
+  readonly #own: { readonly database: Database; readonly shares: CrossAppShares } | undefined
   #sync: DatabaseSync | undefined
 
-  /** For `open` and `openIn`. */
-  constructor(world: World, database: Database, sync: DatabaseSync | undefined) {
-    this.name = database.name
+  /** For `openIn` and `connectIn`. */
+  constructor(world: World, basis: ClientBasis) {
     this.#world = world
-    this.#database = database
-    partsByClient.set(this, { world, database })
-    this.#sync = sync
+    if ('guest' in basis) {
+      this.#records = basis.guest
+      this.shared = basis.shared
+      partsByClient.set(this, 'guest')
+    } else {
+      const { database, sync } = basis
+      this.#records = database
+      this.#own = { database, shares: new CrossAppShares(world, database) }
+      this.#sync = sync
+      partsByClient.set(this, { world, database })
+    }
+    this.name = this.#records.name
   }
 
   /**
@@ -86,6 +110,16 @@ export class BlazeDBClient {
     return joinIn(processWorld(), options)
   }
 
+  /**
+   * Makes this process a guest of a database that another app of this device shares: a client whose reads are local and whose
+   * writes are decided by that app. Resolves when everything that it may see at this time is visible; or at once with the copy of
+   * an earlier process, when that is whole and nobody shares the database now. Waits for an absent host (10 s by default). Rejects
+   * with `UNREACHABLE`, `FORBIDDEN`, `READ_ONLY`, `GROUP_KEY_INVALID`, `UNSAFE_DIRECTORY`, `BAD_CONFIG`, `TIMEOUT`, `TypeError`.
+   */
+  static connectToShared(options: ConnectToSharedOptions): Promise<BlazeDBClient> {
+    return connectIn(processWorld(), options)
+  }
+
   /** The handle on sync, once it is enabled; undefined before, and with `sync: false`. */
   get sync(): DatabaseSync | undefined {
     return this.#sync
@@ -96,22 +130,32 @@ export class BlazeDBClient {
    * name. Rejects with `DATABASE_EXISTS`, `CODE_INVALID`, `CODE_USED`, `CODE_EXPIRED`, `SERVER_KEY_MISMATCH`, `UNREACHABLE`, `TIMEOUT`.
    */
   async enableSync(options: EnableSyncOptions): Promise<DatabaseSync> {
-    this.#sync = await enableSync(this.#world, this.#database, this.#sync, options)
+    const { database } = this.#ofItsOwn('enableSync')
+    this.#sync = await enableSync(this.#world, database, this.#sync, options)
     return this.#sync
   }
 
+  /**
+   * Shares this database with other apps of this device, until the share is stopped or the database closed. Resolves when guests can
+   * connect. Again with the same app group: replaces policy and grants of the share there; with another group it is shared in both.
+   * Rejects with `ALREADY_OPEN` (another process shares this name there), `UNSAFE_DIRECTORY`, `BAD_CONFIG`, `TIMEOUT`, `TypeError`.
+   */
+  async enableCrossAppSync(options: EnableCrossAppOptions): Promise<CrossAppShare> {
+    return this.#ofItsOwn('enableCrossAppSync').shares.enable(options)
+  }
+
   /** URL of an invite for one device; see `join`. Rejects with `NOT_SYNCED`, `OFFLINE`, `FORBIDDEN`, `TIMEOUT`. */
-  invite(options: InviteOptions): Promise<string> {
-    return invite(this.#world, this.#database, this.#sync, options)
+  async invite(options: InviteOptions): Promise<string> {
+    return invite(this.#world, this.#ofItsOwn('invite').database, this.#sync, options)
   }
 
   /** `TypeError` for a bad name: 1 to 128 bytes of UTF-8, not starting with `~`. */
   collection(name: string): Collection {
-    return new Collection(this.#database, name)
+    return new Collection(this.#records, name)
   }
 
   status(): DatabaseStatus {
-    return this.#database.status()
+    return this.#records.status()
   }
 
   /** Not in this version: `NOT_SUPPORTED`. */
@@ -125,8 +169,15 @@ export class BlazeDBClient {
   }
 
   async #close(): Promise<void> {
+    this.shared?.close()
+    await this.#own?.shares.stop()
     await this.#sync?.stop()
-    await this.#database.close()
+    await this.#records.close()
+  }
+
+  #ofItsOwn(what: string): { readonly database: Database; readonly shares: CrossAppShares } {
+    if (this.#own === undefined) throw notForGuests(what)
+    return this.#own
   }
 }
 
@@ -147,7 +198,7 @@ export async function openIn(
     const remote = decodeRemote(database.identity.remote)
     const sync =
       remote === undefined || options.sync === false ? undefined : startSync(world, database, remote)
-    return new BlazeDBClient(world, database, sync)
+    return new BlazeDBClient(world, { database, sync })
   })
   try {
     return await bounded(world.env, 'open', options, opening)
@@ -156,6 +207,11 @@ export async function openIn(
     opening.then((client) => client.close()).catch(() => undefined)
     throw error
   }
+}
+
+/** `BlazeDBClient.connectToShared` in another world. */
+export async function connectIn(world: World, options: ConnectToSharedOptions): Promise<BlazeDBClient> {
+  return new BlazeDBClient(world, await connectToShared(world, options))
 }
 
 /** `BlazeDBClient.join` in another world. */
@@ -209,4 +265,11 @@ function checkSecret(password: unknown, key: unknown): Secret {
     throw new TypeError('password: expected text that is not empty')
   }
   return { password }
+}
+
+function notForGuests(what: string): BlazeError {
+  return new BlazeError(
+    'NOT_SUPPORTED',
+    `${what} needs a database of its own, and this client is a guest; do it in the app that shares the database`,
+  )
 }

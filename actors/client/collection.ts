@@ -4,22 +4,23 @@
  */
 import { BlazeError, limits, Uuid } from '../../runtime/index.ts'
 import { checkId, openCollectionProblem, parseDoc } from '../database/index.ts'
-import type { Database, Doc, DocFields, ParsedDoc, RecordInput, WriteStep } from '../database/index.ts'
+import type { Doc, DocFields, ParsedDoc, RecordDatabase, RecordInput, WriteStep } from '../database/index.ts'
 import { bounded } from './deadline.ts'
 import type { WaitOptions } from './deadline.ts'
 import { QueryBuilder } from './query-builder.ts'
+import { WatchedRecord } from './watched-record.ts'
 
 const ID_CHANCE_BYTES = 10
 const ID_CHANCE_AHEAD = 64
 
 export class Collection {
   readonly name: string
-  readonly #database: Database
+  readonly #database: RecordDatabase
   /** Entropy for ids, fetched ahead: a fetch costs more than an id. */
   #chance: Uint8Array = new Uint8Array(0)
 
   /** `TypeError` for a name that is none. */
-  constructor(database: Database, name: string) {
+  constructor(database: RecordDatabase, name: string) {
     if (typeof name !== 'string') throw new TypeError('collection: expected a name as text')
     const problem = openCollectionProblem(name)
     if (problem !== undefined) throw new TypeError(`collection: ${problem}`)
@@ -82,6 +83,14 @@ export class Collection {
       reply,
     }))
     return bounded(this.#database.env, 'get', options, work)
+  }
+
+  /**
+   * Follows one record: as it is now, then after each commit that changed it; undefined while there is none. With a callback, it is
+   * called with every state; without, iterate. Counts as a live query.
+   */
+  watch(id: string, callback?: (doc: Doc | undefined) => void): WatchedRecord {
+    return new WatchedRecord(this.#database, { collection: this.name, id: checkId(id) }, callback)
   }
 
   /** All records, to be narrowed down. */

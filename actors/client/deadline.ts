@@ -50,3 +50,17 @@ export function bounded<T>(env: Env, what: string, options: WaitOptions, work: P
     )
   })
 }
+
+/**
+ * The options for the next step of a call that has several: together they keep the deadline of `options`, or `waitMs` when it names
+ * none. `TypeError` for bad options.
+ */
+export function stepwise(env: Env, options: WaitOptions, waitMs: number): () => WaitOptions {
+  const { timeoutMs = waitMs, signal } = options
+  if (!(timeoutMs >= 0)) throw new TypeError(`timeoutMs: expected a number from 0, got ${timeoutMs}`)
+  const endMs = env.monotonic() + timeoutMs
+  return () => {
+    const leftMs = Math.max(0, Math.ceil(endMs - env.monotonic()))
+    return signal === undefined ? { timeoutMs: leftMs } : { timeoutMs: leftMs, signal }
+  }
+}

@@ -5,16 +5,16 @@
 import { BlazeError, copyValue } from '../../runtime/index.ts'
 import type { Value } from '../../runtime/index.ts'
 import { conditionProblem, QUERY_CONDITIONS_MAX } from '../database/index.ts'
-import type { Condition, Database, Doc, LiveDelta, Operator, Query } from '../database/index.ts'
+import type { Condition, Doc, LiveDelta, Operator, Query, RecordDatabase } from '../database/index.ts'
 import { bounded } from './deadline.ts'
 import type { WaitOptions } from './deadline.ts'
 import { LiveResults } from './live-results.ts'
 
 export class QueryBuilder {
-  readonly #database: Database
+  readonly #database: RecordDatabase
   readonly #query: Query
 
-  constructor(database: Database, collection: string, query?: Query) {
+  constructor(database: RecordDatabase, collection: string, query?: Query) {
     this.#database = database
     this.#query = query ?? { collection, conditions: [], limit: undefined }
   }

@@ -2,9 +2,11 @@
  * What the client API runs in: the real one of the process, or a simulated one.
  * Invariant: one process has one default world, made at its first use; nothing in the client reaches around its world.
  */
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { createNodeEnv, createSystem, nodeCrypto } from '../../runtime/index.ts'
 import type { CryptoProvider, Env, System } from '../../runtime/index.ts'
-import { createTlsTransport } from '../../transports/index.ts'
+import { createTlsTransport, createUdsTransport } from '../../transports/index.ts'
 import type { Transport } from '../../transports/index.ts'
 import { createDirectoryVolume } from '../replica/index.ts'
 import type { Volume } from '../replica/index.ts'
@@ -15,6 +17,12 @@ export interface World {
   readonly crypto: CryptoProvider
   /** How supervisors are dialled. */
   readonly transport: Transport
+  /** How apps of this device find each other. */
+  readonly local: Transport
+  /** Of this process, as other apps are told. */
+  readonly pid: number
+  /** Absolute path of the directory of an app group that is named only. */
+  groupDirectory(name: string): string
   /** The volume at a path. Two calls with one path give one place. */
   volume(at: string): Volume
 }
@@ -29,6 +37,9 @@ export function processWorld(): World {
       env,
       crypto: nodeCrypto,
       transport: createTlsTransport(env),
+      local: createUdsTransport(env, nodeCrypto),
+      pid: process.pid,
+      groupDirectory: (name) => join(homedir(), '.local', 'share', 'blazedb', 'groups', name),
       volume: createDirectoryVolume,
     }
   }

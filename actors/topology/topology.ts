@@ -44,7 +44,7 @@ export const BlazeTopology: {
   /**
    * Connects two open databases of this process. Resolves when everything committed in the source before the call is visible in the
    * target. Rejects with `COLLECTION_EXISTS` (read-only, and `to` has records of its own under the name), `READ_ONLY` (a device
-   * may not write its own database), `CLOSED`, `TypeError`.
+   * may not write its own database), `NOT_SUPPORTED` (one of them is a guest), `CLOSED`, `TypeError`.
    */
   connectLocal(options: ConnectLocalOptions): Promise<Connection>
 } = { connectLocal }

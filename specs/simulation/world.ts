@@ -74,6 +74,9 @@ export class SimulatedWorld {
       system: createSystem({ env, name: node }),
       crypto: nodeCrypto,
       transport: this.#counted(this.network.transport(node)),
+      local: this.network.transport(node),
+      pid: 1,
+      groupDirectory: (name) => `/groups/${name}`,
       volume: () => this.volume(node),
     }
   }

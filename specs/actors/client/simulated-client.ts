@@ -36,7 +36,16 @@ export function createClientWorld(seed = 1): ClientWorld {
   const boot = (): World => {
     const env = simulation.env('app')
     const transport = network.transport('app')
-    return { system: createSystem({ env }), env, crypto: nodeCrypto, transport, volume }
+    return {
+      system: createSystem({ env }),
+      env,
+      crypto: nodeCrypto,
+      transport,
+      local: transport,
+      pid: 1,
+      groupDirectory: (name) => `/groups/${name}`,
+      volume,
+    }
   }
   let world = boot()
   const settle = async <T>(work: Promise<T>): Promise<T> => {
