@@ -1,5 +1,5 @@
 /**
- * Benchmarks: `npm run bench -- GROUP …`, groups `store` and `sync`; options `--quick`, `--rounds N`, `--seed N`.
+ * Benchmarks: `npm run bench -- GROUP …`, groups `store`, `sync` and `topology`; options `--quick`, `--rounds N`, `--seed N`.
  *
  * Invariant: what is measured is what a package would contain. The sources are compiled to a temporary directory and run by plain
  * Node: under tsx every closure costs more, which would be measured too. Figures go to stdout, one JSON line each, all else to stderr.

@@ -42,18 +42,18 @@ export async function openLoop(
   await Promise.all(pending)
 }
 
-/** Collects one latency an update, and says when all are there. */
+/** Collects one figure an update, its latency or when it was seen, and says when all are there. */
 export class Latencies {
   readonly #byNumber = new Map<number, number>()
   #waiting: { updates: number; done: () => void } | undefined
 
   /** Only the first sight of an update counts. */
-  note(n: number, latencyMs: number): void {
-    if (!this.#byNumber.has(n)) this.#byNumber.set(n, latencyMs)
+  note(n: number, figureMs: number): void {
+    if (!this.#byNumber.has(n)) this.#byNumber.set(n, figureMs)
     if (this.#waiting !== undefined && this.#byNumber.size >= this.#waiting.updates) this.#waiting.done()
   }
 
-  /** Rejects with how many are missing after `timeoutMs`. */
+  /** In order of the updates' numbers. Rejects with how many are missing after `timeoutMs`. */
   async all(updates: number, timeoutMs: number): Promise<number[]> {
     let timer: NodeJS.Timeout | undefined
     await new Promise<void>((resolve, reject) => {
@@ -62,7 +62,7 @@ export class Latencies {
       this.#waiting = { updates, done: resolve }
       if (this.#byNumber.size >= updates) resolve()
     }).finally(() => clearTimeout(timer))
-    return [...this.#byNumber.values()]
+    return [...this.#byNumber].sort(([a], [b]) => a - b).map(([, figureMs]) => figureMs)
   }
 
   #missing(updates: number): Error {

@@ -1,5 +1,5 @@
 /**
- * The raw limit of a store: classic-level as it comes, one put a record, each batch synced.
+ * The raw limit of a store: classic-level as it comes, one put a record, each batch synced unless it is said that it is not.
  *
  * Invariant: it seals, signs and indexes nothing; it does the least that makes bytes durable under a key.
  */
@@ -23,10 +23,11 @@ export async function openRawStore(at: string): Promise<RawStore> {
 }
 
 export async function putBatch(store: RawStore, rows: readonly RawRow[]): Promise<void> {
-  await store.batch(
-    rows.map(({ key, value }) => ({ type: 'put' as const, key, value })),
-    { sync: true },
-  )
+  await store.batch(putsOf(rows), { sync: true })
+}
+
+export async function putBatchUnsynced(store: RawStore, rows: readonly RawRow[]): Promise<void> {
+  await store.batch(putsOf(rows), { sync: false })
 }
 
 export async function putOne(store: RawStore, { key, value }: RawRow): Promise<void> {
@@ -42,4 +43,8 @@ export function makeRows(count: number, options: { keyBytes: number; valueBytes:
     globalThis.crypto.getRandomValues(value)
     return { key, value }
   })
+}
+
+function putsOf(rows: readonly RawRow[]): { type: 'put'; key: Uint8Array; value: Uint8Array }[] {
+  return rows.map(({ key, value }) => ({ type: 'put', key, value }))
 }

@@ -8,11 +8,13 @@ import { Stage } from '../process/stage.ts'
 import { Report } from './report.ts'
 import { runStoreGroup } from './store-group.ts'
 import { runSyncGroup } from './sync-group.ts'
+import { runTopologyGroup } from './topology-group.ts'
 import type { GroupOptions } from './report.ts'
 
 const groups: Readonly<Record<string, (options: GroupOptions) => Promise<void>>> = {
   store: runStoreGroup,
   sync: runSyncGroup,
+  topology: runTopologyGroup,
 }
 
 const roundsMax = 100

@@ -3,9 +3,10 @@ import { BlazeDBClient, BlazeError } from '../../actors/index.ts'
 import type { Collection } from '../../actors/index.ts'
 import { Latencies, machineMs } from '../bench/load.ts'
 import { answerParent } from '../process/call.ts'
-import { collectionName, password, syncMs } from './agreement.ts'
+import { collectionName, databaseName, password, syncMs } from './agreement.ts'
 import type { DeviceCalls } from './device-calls.ts'
 import { fingerprint } from './fingerprint.ts'
+import { followProbes } from './probe.ts'
 
 /** Milliseconds between two looks at how far it is. */
 const lookMs = 100
@@ -31,7 +32,7 @@ async function caughtUp(): Promise<void> {
 const calls: DeviceCalls = {
   async join({ at, invite }, progress) {
     const startMs = machineMs()
-    const joined = await BlazeDBClient.join({ name: 'Cities', at, password, invite })
+    const joined = await BlazeDBClient.join({ name: databaseName, at, password, invite })
     db = joined
     const look = setInterval(() => progress(joined.status().records), lookMs)
     try {
@@ -50,17 +51,7 @@ const calls: DeviceCalls = {
     await caughtUp()
     return fingerprint(cities())
   },
-  follow({ probeId }) {
-    const probes = cities().query().where('probe', '=', probeId)
-    return new Promise((resolve) => {
-      probes.live(({ added, changed }) => {
-        const nowMs = machineMs()
-        resolve()
-        for (const { n, sentMs } of [...added, ...changed])
-          if (typeof n === 'number' && typeof sentMs === 'number') latencies.note(n, nowMs - sentMs)
-      })
-    })
-  },
+  follow: ({ probeId }) => followProbes(cities(), probeId, latencies),
   seen: ({ updates }) => latencies.all(updates, syncMs),
   async peak() {
     return process.resourceUsage().maxRSS * 1024

@@ -19,7 +19,7 @@ test('the blocks of code in the README run as one program and print what their c
   const server = await serveBlazedb(join(directory, 'supervisor'))
   try {
     const blocks = codeBlocks(readme).filter(({ language }) => language === 'ts')
-    assert.is(blocks.length, 5)
+    assert.is(blocks.length, 6)
     const program = blocks.map(({ code }) => code).join('\n')
     // Only the name of the package is replaced: here nothing is built or installed.
     const door = pathToFileURL(join(root, 'actors', 'index.ts')).href
@@ -35,6 +35,8 @@ test('the blocks of code in the README run as one program and print what their c
     assert.match(stdout, /^1$/m)
     assert.match(stdout, /^\[\s*\{[\s\S]*?'Login fails on Monday'[\s\S]*?\]$/m)
     assert.match(stdout, /^READ_ONLY$/m)
+    assert.match(stdout, /^\{[^}]*'Login fails on Monday'[^}]*\}\nFORBIDDEN$/m)
+    assert.not.match(/^(\{[^}]*\})\nFORBIDDEN$/m.exec(stdout)?.[1] ?? 'votes', 'votes')
     // A last acknowledgement may still be on its way.
     assert.match(stdout, /^(in sync|exchanging data) with 127\.0\.0\.1:\d+/m)
     assert.match(stdout, /status: 'fixed'/)

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert'
 import { Latencies, openLoop } from '../../scripts/bench/load.ts'
 import { makeRecords, recordBytes } from '../../scripts/bench/record.ts'
 import { median, percentile, Report } from '../../scripts/bench/report.ts'
+import { differences, TopologyReport } from '../../scripts/bench/topology-report.ts'
 import { moduleAt } from '../../scripts/process/child.ts'
 import { encodeCbor } from '../../runtime/index.ts'
 
@@ -17,6 +18,8 @@ interface Line {
   readonly params: Readonly<Record<string, unknown>>
   readonly rounds?: number
   readonly round?: number
+  /** Samples that a clock of two processes found below zero. */
+  readonly negative?: number
 }
 
 function runBench(args: readonly string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
@@ -58,6 +61,17 @@ for (const { group, expected } of [
       'visible-p99 ms blazedb, raw tls + classic-level {"via":"supervisor"}',
     ],
   },
+  {
+    group: 'topology',
+    expected: [
+      'visible-p50 ms blazedb, raw uds echo {"via":"uds"}',
+      'visible-p99 ms blazedb, raw uds echo {"via":"uds"}',
+      'visible-total ms blazedb, raw classic-level + uds echo {"via":"uds"}',
+      'mirror records/s blazedb, raw uds + classic-level {"rows":1000}',
+      'guests-6 ms blazedb, raw uds {"via":"uds"}',
+      'guests-6-memory MiB blazedb, raw uds {"via":"uds"}',
+    ],
+  },
 ]) {
   test(`group ${group} prints one JSON line a figure, headlines last, the raw limit with the same parameters`, async () => {
     const { code, stdout, stderr } = await runBench([group, '--quick', '--seed', '11'])
@@ -68,7 +82,8 @@ for (const { group, expected } of [
       .split('\n')
       .map((line) => JSON.parse(line) as Line)
     const headlines = headlinesOf(lines)
-    for (const { value } of lines) assert.ok(Number.isFinite(value) && value > 0, stdout)
+    for (const { value, negative = 0 } of lines)
+      assert.ok(Number.isFinite(value) && (value > 0 || negative > 0), stdout)
     for (const { rounds } of headlines) assert.is(rounds, 1)
     const systems = new Map<string, string[]>()
     for (const { bench, system, unit, params } of headlines) {
@@ -107,6 +122,28 @@ test('percentiles are nearest ranks and the median of an even count is between',
   assert.is(percentile(values, 0.5), 2)
   assert.is(percentile(values, 0.99), 4)
   assert.is(percentile([7], 0.99), 7)
+})
+
+test('a latency from a commit may be below zero, and how many are is reported', () => {
+  const lines: (Line & { readonly samples?: number })[] = []
+  const report = new Report({ seed: 5, print: (line) => lines.push(JSON.parse(line) as Line) })
+
+  new TopologyReport(report).visible('s', differences([10, 20, 29], [9, 21, 30]))
+
+  assert.equal(
+    lines.map(({ bench, value, samples, negative }) => ({ bench, value, samples, negative })),
+    [
+      { bench: 'visible-p50', value: -1, samples: 3, negative: 2 },
+      { bench: 'visible-p99', value: 1, samples: 3, negative: 2 },
+    ],
+  )
+})
+
+test('a write that was seen and not acknowledged, or the other way round, is no latency', () => {
+  assert.throws(() => differences([1, 2], [1]), '2 writes were seen, 1 were made')
+  const holed: number[] = []
+  holed[1] = 2
+  assert.throws(() => differences([1, 2], holed), 'write 0 was seen, and never acknowledged')
 })
 
 test('records of one seed are the same and have 200 bytes each', () => {

@@ -61,12 +61,21 @@ interface Outcome {
   readonly supervisor: string
   readonly database: string
   readonly import: { readonly records: number; readonly recordsPerSecond: number }
-  readonly dashboard: { readonly records: number; readonly refusal: string }
+  readonly dashboard: {
+    readonly records: number
+    readonly recordsPerSecond: number
+    readonly refusal: string
+    readonly withheld: { readonly field: string; readonly app: number; readonly dashboard: number }
+  }
   readonly upload: { readonly records: number }
   readonly join: { readonly records: number }
   readonly edits: { readonly deviceA: number; readonly deviceB: number; readonly same: number }
-  readonly latency: { readonly updates: number; readonly p50Ms: number }
-  readonly peakMiB: { readonly app: number; readonly device: number }
+  readonly latency: {
+    readonly updates: number
+    readonly device: { readonly p50Ms: number }
+    readonly dashboard: { readonly p50Ms: number }
+  }
+  readonly peakMiB: { readonly app: number; readonly dashboard: number; readonly device: number }
 }
 
 function checkOutcome(text: string, rows: number): Outcome {
@@ -74,11 +83,19 @@ function checkOutcome(text: string, rows: number): Outcome {
   assert.is(outcome.rows, rows)
   for (const { records } of [outcome.import, outcome.dashboard, outcome.upload, outcome.join])
     assert.is(records, rows)
-  assert.is(outcome.dashboard.refusal, 'READ_ONLY')
+  assert.is(outcome.dashboard.refusal, 'FORBIDDEN')
+  assert.equal(outcome.dashboard.withheld, { field: 'admin2', app: rows, dashboard: 0 })
   assert.equal(outcome.edits, { deviceA: 75, deviceB: 75, same: 50 })
   assert.is(outcome.latency.updates, 100)
-  assert.ok(outcome.latency.p50Ms > 0 && outcome.import.recordsPerSecond > 0)
-  assert.ok(outcome.peakMiB.app > 10 && outcome.peakMiB.device > 10)
+  for (const figure of [
+    outcome.latency.device.p50Ms,
+    outcome.latency.dashboard.p50Ms,
+    outcome.import.recordsPerSecond,
+    outcome.dashboard.recordsPerSecond,
+  ])
+    assert.ok(figure > 0)
+  const { app, dashboard, device } = outcome.peakMiB
+  for (const mebibytes of [app, dashboard, device]) assert.ok(mebibytes > 10)
   return outcome
 }
 
@@ -88,7 +105,14 @@ test('without a supervisor it starts its own, says what happened, and removes ev
   const { code, stdout, stderr } = await startDemo(directory, ['--rows', '300']).ended
 
   assert.is(code, 0, stderr)
-  for (const part of [/GeoNames .*CC BY 4\.0/, /started for this demo/, /field for field equal/, /p50 .* ms/])
+  for (const part of [
+    /GeoNames .*CC BY 4\.0/,
+    /started for this demo/,
+    /to an app in another process/,
+    /not shown the field admin2; when it writes that one: FORBIDDEN/,
+    /field for field equal/,
+    /p50 .* ms/,
+  ])
     assert.match(stdout, part)
   assert.equal(leftIn(directory), [])
   assert.equal(processesOf(directory), [])
