@@ -310,6 +310,8 @@ export const limits = {
   // Next door.
   /** Guests of one shared database at once; each costs a socket, a channel and a cursor. */
   guestsMax: 128,
+  /** Guests that a commit is sent to before its writer goes on; each costs the writer some tens of microseconds. */
+  flushedGuestsMax: 4,
   /** Copies that one app keeps of one shared database: as many of its processes attach at a time. */
   guestSlotsMax: 64,
   /** Records of one page of a pass, and items of one changes message; a few milliseconds of work. */

@@ -3,7 +3,7 @@
  * Invariant: it is of one app group for good; once stopped it stays stopped, and another call makes another handle.
  */
 import { BlazeError, isPlainObject, type Env } from '../../runtime/index.ts'
-import type { Grants, Share, ShareStatus } from '../topology/host/index.ts'
+import type { Grants, GuestStatus, Share, ShareStatus } from '../topology/host/index.ts'
 import type { ExportPolicy } from '../topology/policy/index.ts'
 import { checkGrants, checkPolicy } from './cross-app-option.ts'
 import { bounded, type WaitOptions } from './deadline.ts'
@@ -94,7 +94,7 @@ export class CrossAppShare {
       case 'opening':
         return `opening the socket for ${what}${reason}`
       case 'listening':
-        return `sharing ${what}: ${guests.length} connected; other apps of the group connect with connectToShared`
+        return `sharing ${what}, ${guests.filter(isConnected).length} connected; other apps of the group connect with connectToShared`
       case 'failed':
         return `${what} is not shared now${reason}; it is tried again by itself`
       case 'stopped':
@@ -109,17 +109,24 @@ export class CrossAppShare {
     return bounded(this.#env, 'stop', options, this.#stopping)
   }
 
-  /** It is stopped or stopping, and will not start again. For the client. */
+  /** It will not start again, or its actor has given up. For the client. */
   get ended(): boolean {
-    return this.#stopping !== undefined
+    return this.#stopping !== undefined || this.status().state === 'stopped'
   }
 
   /** Resolves when guests can connect. Rejects with why they never could, `CLOSED`, `TIMEOUT`, `ABORTED`. For the client. */
   listening(options: WaitOptions): Promise<void> {
     return this.#wait.until('enableCrossAppSync', options, () => {
-      if (this.ended) throw new BlazeError('CLOSED', 'sharing was stopped')
-      if (this.#failure !== undefined) throw this.#failure
+      if (this.#failure !== undefined && this.#stopping === undefined) throw this.#failure
+      // An actor that never listened tells why a moment after it gave up.
+      if (this.#stopping !== undefined || (this.#begun && this.ended)) {
+        throw new BlazeError('CLOSED', 'sharing was stopped')
+      }
       return this.#begun && this.status().state === 'listening'
     })
   }
+}
+
+function isConnected({ state }: GuestStatus): boolean {
+  return state === 'passing' || state === 'live'
 }

@@ -52,7 +52,7 @@ export class SharedSource {
   /** One sentence: what the guest waits for, and what to do. */
   why(): string {
     return explain(this.status(), {
-      what: `"${this.database}" in the app group ${this.appGroup}`,
+      what: this.#what,
       app: this.#app,
       since: new Date(this.#sinceMs).toISOString(),
     })
@@ -87,7 +87,11 @@ export class SharedSource {
     } catch (error) {
       const reason = this.status().error
       if (!(error instanceof BlazeError && error.code === 'TIMEOUT') || reason === undefined) throw error
-      throw new BlazeError(reason.code, `connectToShared: ${this.why()}`, { cause: reason })
+      const text =
+        reason.code === 'UNREACHABLE'
+          ? `nobody shares ${this.#what} now: start the app that shares it`
+          : `${this.#what} was not reached in time: ${reason.message}`
+      throw new BlazeError(reason.code, `connectToShared: ${text}`, { cause: reason })
     }
   }
 
@@ -95,6 +99,10 @@ export class SharedSource {
   close(): void {
     this.#closed = true
     this.#wait.wake()
+  }
+
+  get #what(): string {
+    return `"${this.database}" in the app group ${this.appGroup}`
   }
 
   #connected(): boolean {

@@ -1,4 +1,4 @@
-/** What a write of a guest is judged by. Made by the host from its export policy, for one guest. */
+/** What a write of a guest is judged by, and what is told of it. Policies are made by the host, each for one guest. */
 import type { RecordInput } from './record-writer.ts'
 import type { RecordState } from './record/record.ts'
 
@@ -13,4 +13,12 @@ export interface GuestPolicy {
   /** Whether the policy shows the record: alive, exported, let through by the filter. */
   visible(state: RecordState): boolean
   fieldVisible(collection: string, field: string): boolean
+}
+
+/** A write of a guest, synced. */
+export interface GuestWritten {
+  /** Whether there was something to delete; true for other steps. */
+  readonly existed: boolean
+  /** Records of the write, by their place in it, that are at home with the guest and that the policy does not show now. */
+  readonly hidden: readonly { readonly index: number; readonly tag: Uint8Array; readonly life: number }[]
 }

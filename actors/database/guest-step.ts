@@ -30,10 +30,16 @@ export function guestDelete(policy: GuestPolicy): DeleteStep {
   return (found, tick) => (isHidden(found, policy) ? undefined : deleteFrom(found, tick))
 }
 
+/** At home with the guest, and outside what the policy shows: the guest goes on writing it, and is not sent it. */
+export function isHiddenHome(found: RecordState, policy: GuestPolicy): boolean {
+  return (
+    isAlive(found) && !policy.visible(found) && found.home !== null && equalBytes(found.home, policy.home)
+  )
+}
+
 /** A guest keeps what is at home with it, also when it leaves the filter. */
 function isHidden(found: RecordState | undefined, policy: GuestPolicy): boolean {
-  if (!isAlive(found) || policy.visible(found)) return false
-  return found.home === null || !equalBytes(found.home, policy.home)
+  return isAlive(found) && !policy.visible(found) && !isHiddenHome(found, policy)
 }
 
 function taken({ collection, id }: RecordName): BlazeError {

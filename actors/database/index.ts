@@ -32,6 +32,6 @@ export type { RecordQueriesOptions, RecordView } from './view/record-queries.ts'
 // For mirrors and guests.
 export { compileFilter, parseFilter } from './filter.ts'
 export type { Filter } from './filter.ts'
-export type { GuestPolicy } from './guest-policy.ts'
+export type { GuestPolicy, GuestWritten } from './guest-policy.ts'
 export { decodeRecord, encodeRecord } from './record/record-body.ts'
 export type { MirrorEntry, MirrorPage } from './view/mirror-page.ts'

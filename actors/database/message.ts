@@ -1,5 +1,5 @@
 /** What a database cell is told. Each message carries its reply, which is called exactly once. */
-import type { GuestPolicy } from './guest-policy.ts'
+import type { GuestPolicy, GuestWritten } from './guest-policy.ts'
 import type { LiveQuery, LiveSink } from './view/live-query.ts'
 import type { Doc } from './record/document.ts'
 import type { Query } from './query.ts'
@@ -70,7 +70,7 @@ export type DatabaseRequest =
       readonly limit: number
       readonly reply: Reply<MirrorPage>
     }
-  /** A write of a guest, judged when it is staged; answers whether there was something to delete, true for other steps. */
+  /** A write of a guest, judged when it is staged. */
   | {
       readonly type: 'guest.write'
       readonly step: WriteStep | 'delete'
@@ -78,7 +78,7 @@ export type DatabaseRequest =
       /** At most `limits.bulkChunkRecords`, else `TOO_LARGE`; staged all or none. A delete looks at the ids only. */
       readonly inputs: readonly RecordInput[]
       readonly policy: GuestPolicy
-      readonly reply: Reply<boolean>
+      readonly reply: Reply<GuestWritten>
     }
 
 export type DatabaseMessage =

@@ -5,7 +5,8 @@
 import { assert, BlazeError, limits } from '../../runtime/index.ts'
 import type { Env } from '../../runtime/index.ts'
 import type { Space } from '../team/index.ts'
-import { guestDelete, guestStep } from './guest-step.ts'
+import type { GuestPolicy, GuestWritten } from './guest-policy.ts'
+import { guestDelete, guestStep, isHiddenHome } from './guest-step.ts'
 import type { DatabaseRequest, Reply } from './message.ts'
 import { docOf } from './record/document.ts'
 import type { Doc } from './record/document.ts'
@@ -133,7 +134,7 @@ export class DatabaseSession {
   }
 
   /** Everything up to the staging happens in this turn. */
-  async #guestWrite({ step, collection, inputs, policy }: Request<'guest.write'>): Promise<boolean> {
+  async #guestWrite({ step, collection, inputs, policy }: Request<'guest.write'>): Promise<GuestWritten> {
     policy.check(collection, inputs)
     if (inputs.length > limits.bulkChunkRecords) {
       throw new BlazeError('TOO_LARGE', `a write of a guest has at most ${limits.bulkChunkRecords} records`)
@@ -141,10 +142,19 @@ export class DatabaseSession {
     checkDistinct(collection, inputs)
     if (step === 'delete') {
       const ids = inputs.map(({ id }) => id)
-      return this.#writer.delete(collection, ids, guestDelete(policy))
+      return { existed: await this.#writer.delete(collection, ids, guestDelete(policy)), hidden: [] }
     }
     await this.#writer.write(collection, inputs, guestStep(step, policy))
-    return true
+    return { existed: true, hidden: this.#hidden(collection, inputs, policy) }
+  }
+
+  #hidden(collection: string, inputs: readonly RecordInput[], policy: GuestPolicy): GuestWritten['hidden'] {
+    return inputs.flatMap(({ id }, index) => {
+      const tag = this.view.tag(collection, id)
+      const state = this.view.read(collection, id)
+      if (tag === undefined || state === undefined || !isHiddenHome(state, policy)) return []
+      return [{ index, tag, life: state.life }]
+    })
   }
 
   #list(collections: readonly string[] | undefined): RecordName[] {

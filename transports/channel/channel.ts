@@ -34,6 +34,8 @@ export interface Channel {
    * that ended, and a channel that ended, take nothing and say false. `TypeError` above 1 MiB.
    */
   send(stream: number, type: number, body: Uint8Array): boolean
+  /** Sends what is queued, as far as credit and link allow, instead of with everything else of this tick. */
+  flush(): void
   /** What `send` would say now, for those who ask before they build a message. */
   writable(stream: number): boolean
   /** Not sent yet, heads included. */

@@ -128,6 +128,10 @@ export class SecureChannel implements Channel {
     return !this.#ended && this.#outbox.writable(stream)
   }
 
+  flush(): void {
+    this.#flush()
+  }
+
   writable(id: number): boolean {
     const stream = this.#streams.get(id)
     return !this.#ended && stream !== undefined && this.#outbox.writable(stream)

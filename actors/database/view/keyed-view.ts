@@ -74,6 +74,12 @@ export class KeyedView {
     replica.onCommitted((changes) => this.#committed(changes))
   }
 
+  /** Of the envelopes of a record that is shown, or shown as deleted. */
+  tag(collection: string, id: string): Uint8Array | undefined {
+    const tag = this.index.tag(collection, id)
+    return tag === undefined ? undefined : tagOf(tag)
+  }
+
   /** What is shown of a record; undefined also when it is unknown. Deleted records are returned as such. */
   read(collection: string, id: string): RecordState | undefined {
     const tag = this.index.tag(collection, id)

@@ -27,6 +27,8 @@ export interface GuestCall {
   readonly body: Uint8Array
   /** Also what the host has withdrawn has to be gone before it settles. */
   readonly swept: boolean
+  /** Its answer has come and is shown; called before it settles. */
+  readonly shown?: (answer: MirrorAnswer) => void
   /** How long it may take to be shown once it was answered; as long as the copy moves, it is waited for. */
   readonly timeoutMs: number
 }
@@ -169,6 +171,14 @@ export class GuestCalls {
     if (answer === undefined) return
     const { position, swept } = this.#shown()
     if (position < answer.arrival || (call.swept && !swept)) return
+    try {
+      call.shown?.(answer)
+    } catch (error) {
+      // The copy failed meanwhile.
+      if (!(error instanceof BlazeError)) throw error
+      this.#settle(open, error)
+      return
+    }
     open.resolve(answer.existed)
     this.#forget(open)
   }

@@ -309,7 +309,10 @@ export class GuestCell {
     if (this.#core.report().readOnly) {
       throw new BlazeError('READ_ONLY', 'the shared database may only be read from here')
     }
-    return writeThrough(this.#calls, write)
+    return writeThrough(this.#calls, write, (part, { hidden }) => {
+      const { session } = this.#core
+      session?.changed(session.view.keep(part, hidden, this.#ctx.env.now()))
+    })
   }
 
   #hangUp(): void {

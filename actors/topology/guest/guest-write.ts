@@ -5,21 +5,26 @@
 import { BlazeError, limits } from '../../../runtime/index.ts'
 import type { RecordInput } from '../../database/index.ts'
 import { encodeMirrorWrite, MIRROR_MARK, MIRROR_WRITE } from '../mirror/index.ts'
-import type { MirrorWrite } from '../mirror/index.ts'
+import type { MirrorAnswer, MirrorWrite } from '../mirror/index.ts'
 import type { GuestCalls } from './guest-calls.ts'
 
 /**
  * Resolves with whether there was a record, when all of it is stored by the host and shown here. Requests of one write follow one
- * another: when one is refused, earlier ones stay and later ones are not sent. Rejects with `RECORD_EXISTS` for two records of one id,
+ * another: when one is refused, earlier ones stay and later ones are not sent. `shown` is called for each of them. Rejects with `RECORD_EXISTS` for two records of one id,
  * `TOO_LARGE` for one that does not fit, and as `GuestCalls.call` does.
  */
-export async function writeThrough(calls: GuestCalls, write: MirrorWrite): Promise<boolean> {
+export async function writeThrough(
+  calls: GuestCalls,
+  write: MirrorWrite,
+  shown: (part: MirrorWrite, answer: MirrorAnswer) => void,
+): Promise<boolean> {
   let existed = true
-  for (const body of encodeWrites(write)) {
+  for (const { part, body } of encodeWrites(write)) {
     existed = await calls.call({
       operation: MIRROR_WRITE,
       body,
       swept: false,
+      shown: (answer) => shown(part, answer),
       timeoutMs: limits.requestTimeoutMs,
     })
   }
@@ -31,7 +36,12 @@ export async function markThrough(calls: GuestCalls, timeoutMs: number): Promise
   await calls.call({ operation: MIRROR_MARK, body: new Uint8Array(0), swept: true, timeoutMs })
 }
 
-function encodeWrites(write: MirrorWrite): Uint8Array[] {
+interface EncodedWrite {
+  readonly part: MirrorWrite
+  readonly body: Uint8Array
+}
+
+function encodeWrites(write: MirrorWrite): EncodedWrite[] {
   const { collection, inputs } = write
   if (inputs.length === 0) return []
   if (new Set(inputs.map(({ id }) => id)).size !== inputs.length) {
@@ -42,9 +52,10 @@ function encodeWrites(write: MirrorWrite): Uint8Array[] {
   return halves(write, inputs)
 }
 
-function halves(write: MirrorWrite, inputs: readonly RecordInput[]): Uint8Array[] {
-  const body = encoded({ ...write, inputs })
-  if (body !== undefined) return [body]
+function halves(write: MirrorWrite, inputs: readonly RecordInput[]): EncodedWrite[] {
+  const part = { ...write, inputs }
+  const body = encoded(part)
+  if (body !== undefined) return [{ part, body }]
   const middle = inputs.length >>> 1
   return [...halves(write, inputs.slice(0, middle)), ...halves(write, inputs.slice(middle))]
 }

@@ -6,11 +6,12 @@
 import { BlazeError, bytesKey, equalBytes, limits } from '../../../runtime/index.ts'
 import { CollectionIndex, RecordCache } from '../../database/index.ts'
 import type { RecordState, RecordView, ShownChange } from '../../database/index.ts'
-import type { Attached, Changes, MirrorItem } from '../mirror/index.ts'
+import type { Attached, Changes, HiddenRecord, MirrorItem, MirrorWrite } from '../mirror/index.ts'
 import type { MirrorPlace } from './mirror-opening.ts'
 import { damaged } from './mirror-row.ts'
 import type { MirrorHead, MirrorRow } from './mirror-row.ts'
 import { MirrorStore } from './mirror-store.ts'
+import { ownRecord } from './own-record.ts'
 import type { MirrorStep } from './mirror-store.ts'
 
 export interface TakenMessage {
@@ -31,6 +32,8 @@ export class MirrorView implements RecordView {
   #index: CollectionIndex
   #cache = new RecordCache<RecordState>(limits.recordCacheBytesMax)
   #head: MirrorHead
+  /** Tags at home here that the newest message named. */
+  #named = new Set<string>()
   /** Tags that the present pass has not named. */
   #stale: Set<string>
   /** Those are being removed. */
@@ -130,12 +133,16 @@ export class MirrorView implements RecordView {
     const cacheBytes = CACHE_OVERHEAD_BYTES + (CACHE_BYTES_PER_BYTE * bytes) / Math.max(1, items.length)
     // A row that is at home here may be retracted later, and then no host brings it again.
     let sync = false
+    this.#named = new Set()
     for (const item of items) {
       const tag = bytesKey(item.tag)
       if (item.kind === 'record') {
         const { state } = item
         this.#put(tag, state, rows, cacheBytes)
-        sync ||= this.#isHome(state)
+        if (this.#isHome(state)) {
+          this.#named.add(tag)
+          sync = true
+        }
         shown.push({ collection: state.collection, id: state.id, state })
       } else {
         const gone = this.#remove(tag, rows, item.kind === 'retracted')
@@ -146,6 +153,33 @@ export class MirrorView implements RecordView {
     const at = { policy, space, incarnation, arrival: cursor }
     this.#note(rows, { ...this.#head, cursor: at }, { done, sync, fresh })
     if (caughtUp && !this.#head.swept) this.#sweeping = true
+    return shown
+  }
+
+  /**
+   * A write from here was stored, and is shown up to the arrival of its answer. What it made of records at home here that the host
+   * does not show is shown as it was written, unless a message since has named it. Returns what changed.
+   */
+  keep(write: MirrorWrite, hidden: readonly HiddenRecord[], nowMs: number): ShownChange[] {
+    const { home } = this.#head
+    if (home === undefined || hidden.length === 0) return []
+    const { step, collection } = write
+    const rows = new Map<string, MirrorRow | undefined>()
+    const shown: ShownChange[] = []
+    for (const { index, tag: bytes, life } of hidden) {
+      const input = write.inputs[index]
+      const tag = bytesKey(bytes)
+      if (input === undefined || this.#named.has(tag)) continue
+      const { id, values } = input
+      const known = this.#index.tag(collection, id)
+      const found = this.#state(tag)
+      if (known === undefined ? found !== undefined : known !== tag) continue
+      const state = ownRecord(found, { step, name: { collection, id }, values, home, life, nowMs })
+      if (state === undefined) continue
+      this.#put(tag, state, rows, CACHE_OVERHEAD_BYTES * 2)
+      shown.push({ collection, id, state })
+    }
+    this.#note(rows, this.#head, { sync: true })
     return shown
   }
 

@@ -4,7 +4,7 @@
  */
 import { BlazeError, limits } from '../../../runtime/index.ts'
 import type { Request, Session } from '../../connection/index.ts'
-import type { Database, GuestPolicy } from '../../database/index.ts'
+import type { Database, GuestPolicy, GuestWritten } from '../../database/index.ts'
 import { encodeMirrorAnswer, MIRROR_MARK, MIRROR_WRITE, parseMirrorWrite } from '../mirror/index.ts'
 import { guestPolicy } from '../policy/index.ts'
 import type { GuestMode, ShareTerms } from './share-terms.ts'
@@ -48,7 +48,7 @@ export class GuestRequests {
         return
       case MIRROR_MARK:
         if (body.length > 0) throw new BlazeError('PROTOCOL_VIOLATION', 'a mark with a body')
-        this.#answer(id, true)
+        this.#answer(id, { existed: true, hidden: [] })
         return
       default:
         throw new BlazeError('PROTOCOL_VIOLATION', `operation ${operation} is none of a guest`)
@@ -68,9 +68,9 @@ export class GuestRequests {
       }
     }
     this.#o.database
-      .request<boolean>((reply) => ({ type: 'guest.write', step, collection, inputs, policy, reply }))
+      .request<GuestWritten>((reply) => ({ type: 'guest.write', step, collection, inputs, policy, reply }))
       .then(
-        (existed) => settle(() => this.#answer(id, existed)),
+        (written) => settle(() => this.#answer(id, written)),
         (error: unknown) => settle(() => this.#refuse(id, error)),
       )
   }
@@ -93,9 +93,12 @@ export class GuestRequests {
     }
   }
 
-  #answer(id: number, existed: boolean): void {
+  /** What is hidden is so at this arrival: whatever shows it again comes with a later one. */
+  #answer(id: number, { existed, hidden }: GuestWritten): void {
+    const { database, session } = this.#o
     const arrival = this.#o.arrival()
-    this.#o.session.answer(id, encodeMirrorAnswer({ arrival, existed }))
+    const named = hidden.map(({ index, tag, life }) => ({ index, tag: database.mirrorTag(tag), life }))
+    session.answer(id, encodeMirrorAnswer({ arrival, existed, hidden: named }))
     this.#o.answered(arrival)
   }
 

@@ -100,6 +100,11 @@ export class Guest {
     this.#mirror?.changed(commit)
   }
 
+  /** Sends what it has to now, not with the rest of the tick. */
+  flush(): void {
+    if (this.#mirror !== undefined) this.#session?.channel.flush()
+  }
+
   advanced(arrival: number): void {
     this.#mirror?.advanced(arrival)
   }

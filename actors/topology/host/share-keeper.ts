@@ -248,6 +248,8 @@ export class ShareKeeper {
       cursor: Math.min(upTo, database.heldFloor() - 1),
     })
     this.#each((guest) => guest.changed(commit))
+    // Before whoever wrote goes on; with many guests that would make the writer wait.
+    if (this.#guests.size <= limits.flushedGuestsMax) this.#each((guest) => guest.flush())
   }
 
   #committed(): void {

@@ -20,6 +20,7 @@ export type {
   Attached,
   Changes,
   ChangesHead,
+  HiddenRecord,
   MirrorAnswer,
   MirrorCursor,
   MirrorItem,

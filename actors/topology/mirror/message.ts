@@ -24,7 +24,7 @@ export {
   parseMirrorAnswer,
   parseMirrorWrite,
 } from './write-request.ts'
-export type { MirrorAnswer, MirrorWrite } from './write-request.ts'
+export type { HiddenRecord, MirrorAnswer, MirrorWrite } from './write-request.ts'
 
 /** Frame types of the stream of a mirror. */
 export const mirrorFrame = { attach: 32, attached: 33, changes: 34 } as const

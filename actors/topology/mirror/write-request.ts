@@ -25,11 +25,23 @@ export interface MirrorAnswer {
   readonly arrival: number
   /** Whether there was a record to delete; true for everything else. */
   readonly existed: boolean
+  /** What the write made of records at home in the guest that the policy does not show; in the order of the write. */
+  readonly hidden: readonly HiddenRecord[]
+}
+
+/** A record that the guest wrote, that is at home in it, and that no changes will bring. */
+export interface HiddenRecord {
+  /** Among the records of the write. */
+  readonly index: number
+  /** Mirror tag, 16 bytes. */
+  readonly tag: Uint8Array
+  readonly life: number
 }
 
 const STEPS = ['insert', 'put', 'update', 'restore', 'delete'] as const
 /** A field that is removed stands as undefined in the array of names and values. */
 const VALUE_DEPTH = 1
+const TAG_BYTES = 16
 /** Of a request: its id and operation (PROTOCOL §7). */
 const REQUEST_HEAD_BYTES = 6
 
@@ -72,19 +84,32 @@ export function parseMirrorWrite(bytes: Uint8Array): MirrorWrite {
   return { step, collection, inputs: [...inputs.values()] }
 }
 
-export function encodeMirrorAnswer({ arrival, existed }: MirrorAnswer): Uint8Array {
-  return new ByteWriter(7)
+export function encodeMirrorAnswer({ arrival, existed, hidden }: MirrorAnswer): Uint8Array {
+  const writer = new ByteWriter(16)
     .u48(arrival)
     .u8(existed ? 1 : 0)
-    .finish()
+    .u16(hidden.length)
+  for (const { index, tag, life } of hidden) writer.u16(index).bytes(tag).u48(life)
+  return writer.finish()
 }
 
 export function parseMirrorAnswer(bytes: Uint8Array): MirrorAnswer {
   const reader = new ByteReader(bytes, 'mirror answer')
   const arrival = reader.u48()
   const existed = readBit(reader, 'existed mark')
+  const count = reader.u16()
+  if (count > limits.bulkChunkRecords) throw reader.violation(`${count} hidden records`)
+  const hidden: HiddenRecord[] = []
+  let before = -1
+  for (let at = 0; at < count; at += 1) {
+    const record = { index: reader.u16(), tag: reader.bytes(TAG_BYTES).slice(), life: reader.u48() }
+    if (record.index <= before || record.index >= limits.bulkChunkRecords || record.life < 1)
+      throw reader.violation(`hidden record ${record.index} after ${before}, of life ${record.life}`)
+    before = record.index
+    hidden.push(record)
+  }
   reader.end()
-  return { arrival, existed }
+  return { arrival, existed, hidden }
 }
 
 function readValues(reader: ByteReader): FieldValues {

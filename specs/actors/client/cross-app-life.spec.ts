@@ -90,6 +90,11 @@ test('caughtUp resolves when everything that the host had committed is visible, 
   await settle(near.db.collection('bugs').insert({ id: 'a' }))
   await settle(sourceOf(guest).caughtUp())
   assert.equal(await contents(near, guest, 'bugs'), [{ id: 'a' }])
+  const asked = sourceOf(guest).caughtUp()
+  await world.simulation.pass(100)
+  world.network.cut('board')
+  await settle(asked)
+  await world.simulation.pass(70_000)
 
   near.host.powerCut()
   await world.simulation.pass(1_000)

@@ -22,6 +22,8 @@ test('grants: an app without one is FORBIDDEN; one that is withdrawn takes what 
 
   const guest = await connect('board', 'readWrite')
   await settle(guest.collection('bugs').insert({ id: 'mine' }))
+  share.setPolicy(new ExportPolicy(POLICY))
+  assert.is(await code(() => stranger.connect(options)), 'FORBIDDEN')
   share.setPolicy(share.policy, { grants: { stranger: 'readOnly' } })
   await quiet()
   assert.equal(await contents(near, guest, 'bugs'), [{ id: 'mine' }])

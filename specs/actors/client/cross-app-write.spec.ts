@@ -109,11 +109,45 @@ test('a record that a guest writes out of its own filter is gone there, unless i
     { id: 'home', open: false, n: 2 },
     { id: 'theirs', open: false },
   ])
-  assert.equal(await contents(near, guest, 'bugs'), [{ id: 'home', open: true, n: 1 }])
+  assert.equal(await contents(near, guest, 'bugs'), [{ id: 'home', open: false, n: 2 }])
   assert.is(await code(() => bugs.update('theirs', { n: 1 })), 'NOT_FOUND')
   assert.is(await settle(bugs.delete('home')), true)
   assert.equal(await contents(near, guest, 'bugs'), [])
   assert.equal(await contents(near, db, 'bugs'), [{ id: 'theirs', open: false }])
+})
+
+test('what a guest inserts outside its filter it keeps as it wrote it, and learns nothing of what others make of it', async () => {
+  const near = await neighbours({
+    collections: ['bugs'],
+    filter: { bugs: { field: 'open', op: '=', value: true } },
+  })
+  const { db, connect, settle, quiet } = near
+  const guest = await connect('board', 'readWrite')
+  const bugs = guest.collection('bugs')
+
+  await settle(
+    bugs.insertMany([
+      { id: 'a', open: false, n: 1 },
+      { id: 'b', open: true },
+      { id: 'c', n: 3 },
+    ]),
+  )
+  assert.equal(await contents(near, guest, 'bugs'), [
+    { id: 'a', open: false, n: 1 },
+    { id: 'b', open: true },
+    { id: 'c', n: 3 },
+  ])
+  await settle(db.collection('bugs').update('a', { secret: 'of the host', n: 9 }))
+  await quiet()
+  assert.equal(await settle(bugs.get('a')), { id: 'a', open: false, n: 1 })
+  await settle(bugs.put('c', { m: 4 }))
+  assert.equal(await settle(bugs.get('c')), { id: 'c', m: 4 })
+  await settle(bugs.update('a', { open: true }))
+  assert.equal(await settle(bugs.get('a')), { id: 'a', open: true, n: 9, secret: 'of the host' })
+  assert.equal(await settle(db.collection('bugs').get('c')), { id: 'c', m: 4 })
+
+  assert.is(await settle(bugs.delete('c')), true)
+  assert.is(await settle(bugs.get('c')), undefined)
 })
 
 test('a guest of mode readOnly writes nothing, and readWrite is refused where policy or grant are read-only', async () => {

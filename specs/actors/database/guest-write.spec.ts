@@ -1,7 +1,7 @@
 /** Writes of a guest: its home, the fields that it does not see, records that are hidden from it, and who refuses what. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { DocInput, GuestPolicy, WriteStep } from '../../../actors/database/index.ts'
+import type { DocInput, GuestPolicy, GuestWritten, WriteStep } from '../../../actors/database/index.ts'
 import { BlazeError, createChance, limits } from '../../../runtime/index.ts'
 import type { Value } from '../../../runtime/index.ts'
 import { createMembers, spaceOf } from './member.ts'
@@ -132,6 +132,29 @@ test('a record that left the filter is still written by the guest with whom it i
   assert.is(await codeOf(one, one.guestWrite(home, 'delete', 'bugs', { id: 'a' })), 'true')
 })
 
+test('a guest is told which of the records it wrote are at home with it and hidden, and of no others', async () => {
+  const one = await createOneDatabase()
+  const policy = policyOf(1)
+  const docs = [{ id: 'a', open: true }, { id: 'b', open: false }, { id: 'c' }]
+
+  const { hidden } = await one.settle(one.guestWritten(policy, 'insert', 'bugs', ...docs))
+  await one.settle(one.write('insert', 'bugs', { id: 'local', open: true }))
+  const left = await one.settle(one.guestWritten(policy, 'update', 'bugs', { id: 'local', open: false }))
+  const back = await one.settle(one.guestWritten(policy, 'update', 'bugs', { id: 'b', open: true }))
+
+  const { entries } = await one.settle(one.page(0))
+  const tagOf = (id: string): unknown => entries.find(({ state }) => state?.id === id)?.tag
+  assert.equal(
+    hidden.map(({ index, life }) => [index, life]),
+    [
+      [1, 1],
+      [2, 1],
+    ],
+  )
+  assert.equal(hidden[1]?.tag, tagOf('c'))
+  assert.equal([left.hidden, back.hidden], [[], []])
+})
+
 test('the policy is asked before anything is looked at, and what it refuses changes nothing', async () => {
   const one = await createOneDatabase()
   const policy = policyOf(1)
@@ -154,7 +177,7 @@ test('a host that may only read writes for no guest', async () => {
   const members = createMembers()
   await members.add('a')
   const reader = await members.add('b', { role: 'reader' })
-  const write = reader.database.request<boolean>((reply) => ({
+  const write = reader.database.request<GuestWritten>((reply) => ({
     type: 'guest.write',
     step: 'insert',
     collection: 'bugs',

@@ -5,6 +5,7 @@ import type {
   Doc,
   DocInput,
   GuestPolicy,
+  GuestWritten,
   MirrorPage,
   RecordInput,
   WriteStep,
@@ -29,6 +30,12 @@ export interface OneDatabase {
     collection: string,
     ...docs: DocInput[]
   ): Promise<boolean>
+  guestWritten(
+    policy: GuestPolicy,
+    step: WriteStep | 'delete',
+    collection: string,
+    ...docs: DocInput[]
+  ): Promise<GuestWritten>
   close(): Promise<void>
   /** The next `boot` finds what the disk has. */
   powerCut(): void
@@ -71,6 +78,8 @@ export async function createOneDatabase(seed = 1): Promise<OneDatabase> {
     page: (after, limit = 256) =>
       database().request((reply) => ({ type: 'mirror.page', after, limit, reply })),
     guestWrite: (policy, step, collection, ...docs) =>
+      one.guestWritten(policy, step, collection, ...docs).then(({ existed }) => existed),
+    guestWritten: (policy, step, collection, ...docs) =>
       database().request((reply) => ({
         type: 'guest.write',
         step,

@@ -161,7 +161,7 @@ export class HostLink {
   }
 
   answer(id: number, answer: Partial<MirrorAnswer> & { readonly arrival: number }): void {
-    this.session.answer(id, encodeMirrorAnswer({ existed: true, ...answer }))
+    this.session.answer(id, encodeMirrorAnswer({ existed: true, hidden: [], ...answer }))
   }
 
   reset(code: BlazeError['code']): void {

@@ -135,8 +135,15 @@ test('every write survives its bytes', () => {
 
 test('an answer survives its bytes', () => {
   for (const answer of [
-    { arrival: 0, existed: false },
-    { arrival: 2 ** 48 - 1, existed: true },
+    { arrival: 0, existed: false, hidden: [] },
+    {
+      arrival: 2 ** 48 - 1,
+      existed: true,
+      hidden: [
+        { index: 0, tag: new Uint8Array(16).fill(1), life: 1 },
+        { index: 255, tag: new Uint8Array(16).fill(2), life: 2 ** 48 - 1 },
+      ],
+    },
   ]) {
     assert.equal(parseMirrorAnswer(encodeMirrorAnswer(answer)), answer)
   }
@@ -348,7 +355,14 @@ test('a write that does not fit is refused where it is made', () => {
 })
 
 test('an answer outside the table is refused', () => {
-  refused(parseMirrorAnswer, patched(encodeMirrorAnswer({ arrival: 1, existed: true }), 6, 2))
+  const hidden = [3, 4].map((index) => ({ index, tag: new Uint8Array(16), life: 1 }))
+  const answer = encodeMirrorAnswer({ arrival: 1, existed: true, hidden })
+
+  refused(parseMirrorAnswer, patched(answer, 6, 2))
+  refused(parseMirrorAnswer, patched(answer, 7, 1), 'more than 256')
+  refused(parseMirrorAnswer, patched(answer, 10, 4), 'not in order')
+  refused(parseMirrorAnswer, patched(answer, 9, 1), 'an index that no write has')
+  refused(parseMirrorAnswer, patched(answer, 32, 0), 'life 0')
 })
 
 test.run()

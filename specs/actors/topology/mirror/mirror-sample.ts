@@ -109,7 +109,16 @@ export const messages: readonly { name: string; bytes: Uint8Array; parse: (bytes
     { name: 'mirrorDelete', bytes: encodeMirrorWrite(deletion), parse: parseMirrorWrite },
     {
       name: 'mirrorAnswer',
-      bytes: encodeMirrorAnswer({ arrival: 78, existed: true }),
+      bytes: encodeMirrorAnswer({ arrival: 78, existed: true, hidden: [] }),
+      parse: parseMirrorAnswer,
+    },
+    {
+      name: 'mirrorAnswerHidden',
+      bytes: encodeMirrorAnswer({
+        arrival: 79,
+        existed: true,
+        hidden: [{ index: 1, tag: count(16, 0x60), life: 2 }],
+      }),
       parse: parseMirrorAnswer,
     },
   ]

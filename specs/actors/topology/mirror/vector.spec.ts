@@ -92,8 +92,8 @@ function buildCopy(key: Uint8Array, crypto: CryptoProvider): Record<string, Uint
   const seal = new MirrorSeal({ crypto, key, boots, own: 3 })
   const at = recordPlace(bytesKey(count(16, 0x60)))
   const row = seal.seal(at, encodeRow({ pass: 2, state: record }))
-  const sum = new RowSum(crypto)
-  sum.add(at, row)
+  const sum = new RowSum()
+  sum.add(row)
   const { space, home } = attached
   const head = { cursor: attach.cursor, space, home, pass: 2, swept: true, complete: true, wiping: false }
   return {
