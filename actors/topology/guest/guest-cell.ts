@@ -52,7 +52,10 @@ export class GuestCell {
         ctx.env.log.warn('guest.copy.dropped', { at, reason: reason.message })
         ctx.emit('copy.dropped', { at, reason: reason.message })
       },
-      failed: (error) => this.#post({ type: 'guest.copyFailed', error }),
+      failed: (error) => {
+        if (error instanceof BlazeError) this.#post({ type: 'guest.copyFailed', error })
+        else ctx.crash(error)
+      },
     })
     this.#calls = new GuestCalls(ctx.env, () => {
       const view = core.session?.view
@@ -265,10 +268,11 @@ export class GuestCell {
     const { session } = this.#core
     if (session === undefined) return
     const { view } = session
+    const wasSweeping = view.sweeping
     session.changed(view.apply(message, attached))
     this.#caughtUp = message.changes.caughtUp
-    if (view.sweeping) this.#sweep()
-    else this.#look()
+    if (!view.sweeping) this.#look()
+    else if (!wasSweeping) this.#sweep()
     this.#calls.moved()
   }
 
@@ -285,12 +289,11 @@ export class GuestCell {
     this.#calls.moved()
   }
 
-  /** Whether the guest is live now. */
+  /** Whether the guest is live now. Not asked while rows are being swept. */
   #look(): void {
-    const live = this.#caughtUp && this.#core.session?.view.head.swept === true
-    if (live === this.#live) return
-    this.#live = live
-    this.#ctx.send({ type: live ? 'guest.caughtUp' : 'guest.behind' })
+    if (this.#caughtUp === this.#live) return
+    this.#live = this.#caughtUp
+    this.#ctx.send({ type: this.#live ? 'guest.caughtUp' : 'guest.behind' })
   }
 
   #reset(error: BlazeError): GuestEvent {

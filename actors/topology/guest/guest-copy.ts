@@ -22,7 +22,7 @@ export interface CopyHandlers {
   /** What was there could not be used. */
   readonly dropped: (at: string, reason: BlazeError) => void
   /** See `MirrorStore.open`. */
-  readonly failed: (error: BlazeError) => void
+  readonly failed: (error: unknown) => void
 }
 
 const STORE = 'store'

@@ -5,6 +5,7 @@
 import { BlazeError } from '../../../runtime/index.ts'
 import type { Env, Ref } from '../../../runtime/index.ts'
 import type { DatabaseStatus, RecordDatabase, RecordRequest, Reply } from '../../database/index.ts'
+import { closed } from './copy-keeper.ts'
 import { GuestCore } from './guest-core.ts'
 import type { GuestMessage, GuestOptions, GuestReport, GuestRequest } from './guest-message.ts'
 import { spawnGuest } from './guest.ts'
@@ -143,8 +144,4 @@ export async function openGuest(options: GuestOptions): Promise<GuestDatabase> {
     throw error
   }
   return new GuestDatabase(core, ref)
-}
-
-function closed(): BlazeError {
-  return new BlazeError('CLOSED', 'the database was closed')
 }

@@ -10,7 +10,20 @@ import type { GuestMessage } from './guest-message.ts'
 import { guestMachine } from './machine.ts'
 import type { GuestEvent } from './machine.ts'
 
-export function guest(core: GuestCore): Behaviour<GuestMessage> {
+/** One process may be a guest of two databases of one name, in different groups. */
+export function spawnGuest(core: GuestCore): Ref<GuestMessage> {
+  const { world, database } = core.options
+  for (let n = 1; ; n += 1) {
+    const name = `guest ${database.replaceAll('/', '_').slice(0, 100)}${n === 1 ? '' : ` ${n}`}`
+    try {
+      return world.system.spawn({ name, behaviour: guest(core), mailboxMax: limits.databaseMailMax })
+    } catch (error) {
+      if (!(error instanceof BlazeError && error.code === 'NAME_TAKEN')) throw error
+    }
+  }
+}
+
+function guest(core: GuestCore): Behaviour<GuestMessage> {
   let cell: GuestCell | undefined
   return machine<GuestMessage, GuestEvent>({
     kind: 'guest-copy',
@@ -31,17 +44,4 @@ export function guest(core: GuestCore): Behaviour<GuestMessage> {
     receive: (message) => cell?.receive(message),
     inspect: () => cell?.inspect() ?? {},
   })
-}
-
-/** One process may be a guest of two databases of one name, in different groups. */
-export function spawnGuest(core: GuestCore): Ref<GuestMessage> {
-  const { world, database } = core.options
-  for (let n = 1; ; n += 1) {
-    const name = `guest ${database.replaceAll('/', '_').slice(0, 100)}${n === 1 ? '' : ` ${n}`}`
-    try {
-      return world.system.spawn({ name, behaviour: guest(core), mailboxMax: limits.databaseMailMax })
-    } catch (error) {
-      if (!(error instanceof BlazeError && error.code === 'NAME_TAKEN')) throw error
-    }
-  }
 }

@@ -35,7 +35,7 @@ interface PendingRow {
 export class MirrorStore {
   readonly #place: MirrorPlace
   readonly #opened: OpenedRows
-  readonly #onFailed: (error: BlazeError) => void
+  readonly #onFailed: (error: unknown) => void
   /** What is shown and not written, by tag. */
   readonly #pending = new Map<string, PendingRow>()
   #queue: MirrorStep[] = []
@@ -51,7 +51,7 @@ export class MirrorStore {
   #failure: BlazeError | undefined
   #closing: Promise<void> | undefined
 
-  private constructor(place: MirrorPlace, opened: OpenedRows, onFailed: (error: BlazeError) => void) {
+  private constructor(place: MirrorPlace, opened: OpenedRows, onFailed: (error: unknown) => void) {
     this.#place = place
     this.#opened = opened
     this.#onFailed = onFailed
@@ -59,13 +59,13 @@ export class MirrorStore {
   }
 
   /**
-   * Rejects as `openRows` does; the store is the caller's then. `onFailed` is called once, when the disk failed or a row turned out
-   * damaged: nothing is written or read from then on.
+   * Rejects as `openRows` does; the store is the caller's then. `onFailed` is called once, with a `BlazeError` when the disk failed or
+   * a row turned out damaged, else with a bug: nothing is written or read from then on.
    */
   static async open(
     place: MirrorPlace,
     visit: RowVisitor,
-    onFailed: (error: BlazeError) => void,
+    onFailed: (error: unknown) => void,
   ): Promise<MirrorStore> {
     return new MirrorStore(place, await openRows(place, visit), onFailed)
   }
@@ -240,7 +240,7 @@ export class MirrorStore {
         : new BlazeError('POISONED', 'the copy of the shared database failed', { cause })
     this.#failure = error
     this.#queue = []
-    if (this.#closing === undefined) this.#onFailed(error)
+    if (this.#closing === undefined) this.#onFailed(cause)
     return error
   }
 }

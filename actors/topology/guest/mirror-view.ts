@@ -50,7 +50,7 @@ export class MirrorView implements RecordView {
   }
 
   /** Rejects as `MirrorStore.open` does. */
-  static async open(place: MirrorPlace, onFailed: (error: BlazeError) => void): Promise<MirrorView> {
+  static async open(place: MirrorPlace, onFailed: (error: unknown) => void): Promise<MirrorView> {
     const index = new CollectionIndex()
     const stale = new Set<string>()
     const visit = (tag: string, { pass, state }: MirrorRow, head: MirrorHead): void => {

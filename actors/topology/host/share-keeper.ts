@@ -20,9 +20,7 @@ import { ShareTerms } from './share-terms.ts'
 import type { Grants } from './share-terms.ts'
 
 export type ShareMessage =
-  | { readonly type: 'share.link'; readonly link: Link }
-  | { readonly type: 'share.gone'; readonly name: string }
-  | { readonly type: 'share.retry' }
+  { readonly type: 'share.gone'; readonly name: string } | { readonly type: 'share.retry' }
 
 type Context = MachineContext<ShareMessage, ShareEvent>
 
@@ -78,7 +76,7 @@ export class ShareKeeper {
         listen: () => this.#enter('listening'),
         backOff: (ctx) => this.#backOff(ctx),
       },
-      receive: (message, ctx) => this.#receive(message, ctx),
+      receive: (message) => this.#receive(message),
       inspect: () => this.#inspect(),
     })
   }
@@ -125,12 +123,8 @@ export class ShareKeeper {
   #open(ctx: Context): void {
     this.#enter('opening')
     const terms = this.#terms
-    // Full or stopping: the dialler comes again.
-    const onLink = (link: Link): void => {
-      if (ctx.self.tell({ type: 'share.link', link }) !== 'ok') refuseLink(link, 'busy')
-    }
     ctx.run(
-      () => this.#door.listen(terms, onLink),
+      () => this.#door.listen(terms, (link) => this.#arrived(link, ctx)),
       (result) => {
         if (!result.ok) return this.#failed(ctx, result.error)
         this.#begun = true
@@ -186,17 +180,25 @@ export class ShareKeeper {
     )
   }
 
-  #receive(message: ShareMessage, ctx: Context): ShareEvent | undefined {
+  #receive(message: ShareMessage): ShareEvent | undefined {
     switch (message.type) {
-      case 'share.link':
-        this.#accept(message.link, ctx)
-        return undefined
       case 'share.gone':
         this.#guests.delete(message.name)
         this.#report()
         return undefined
       case 'share.retry':
         return { type: 'share.retry' }
+    }
+  }
+
+  /** In the turn of the socket: a link that waited in a mailbox would be lost with it. */
+  #arrived(link: Link, ctx: Context): void {
+    try {
+      this.#accept(link, ctx)
+    } catch (error) {
+      // The cell may be stopping, and its dialler comes again.
+      refuseLink(link, 'busy')
+      if (!(error instanceof BlazeError && error.code === 'CELL_DOWN')) ctx.crash(error)
     }
   }
 

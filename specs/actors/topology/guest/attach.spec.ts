@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ATTACHED, gone, HOME, INCARNATION, POLICY, shown, SPACE } from './bare-host.ts'
-import { all, follow, get, GuestWorld, ids } from './guest-world.ts'
+import { all, ask, follow, get, GuestWorld, ids, insert } from './guest-world.ts'
 import { DATABASE, recordOf } from './mirror-record.ts'
 
 const bug = (id: string, n = 1): ReturnType<typeof shown> => shown(recordOf('bugs', id, { n }))
@@ -216,6 +216,39 @@ test('a host of another space takes the place of the one before: nothing of it i
   assert.ok(again.complete)
   assert.equal(await ids(world, again), ['a'])
   await world.settle(again.close())
+})
+
+test('a bug while something is shown crashes the guest alone: calls settle, the copy is opened again, and it goes on', async () => {
+  const world = await GuestWorld.create()
+  const { host } = world
+  host.onAttach = (link, { cursor }) => {
+    link.attached({ full: cursor === undefined })
+    link.changes(cursor === undefined ? [bug('a')] : [], { upTo: cursor?.arrival ?? 1 })
+  }
+  const guest = await world.guest()
+  await world.state(guest, 'live')
+  let armed = false
+  const ends: unknown[] = []
+  const sink = {
+    ready: () => {
+      if (armed) throw new Error('a bug')
+    },
+    ended: (error: unknown) => void ends.push(error),
+  }
+  const query = { collection: 'bugs', conditions: [], limit: undefined }
+  await world.settle(ask(guest, (reply) => ({ type: 'query.live', query, sink, reply })))
+  const write = world.code(insert(guest, 'mine'))
+  await world.until(() => host.link.requests.length === 1)
+
+  armed = true
+  host.link.changes([bug('b')], { upTo: 2 })
+
+  assert.ok(['CLOSED', 'LINK_CLOSED'].includes(await write))
+  await world.until(() => host.links.length === 2 && guest.report().state === 'live')
+  assert.is(ends.length, 1)
+  assert.equal(await ids(world, guest), ['a', 'b'])
+  assert.is(world.copies.length, 1)
+  await world.settle(guest.close())
 })
 
 test('closing leaves in order, ends live queries and what is called later, and frees the directory', async () => {

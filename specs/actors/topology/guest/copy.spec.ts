@@ -152,6 +152,79 @@ test('a close while the copy is being opened again frees the directory too', asy
   }
 })
 
+test('passes and the close are synced, what comes between is not', async () => {
+  const world = await GuestWorld.create()
+  serve(world)
+  const syncs: boolean[] = []
+  const guest = await world.guest({}, (volume) => ({
+    ...volume,
+    async openStore(name) {
+      const store = await volume.openStore(name)
+      const batch: OrderedStore['batch'] = (operations, options) => {
+        syncs.push(options?.sync ?? true)
+        return store.batch(operations, options)
+      }
+      return {
+        get: (key) => store.get(key),
+        range: (options) => store.range(options),
+        snapshot: () => store.snapshot(),
+        batch,
+        close: () => store.close(),
+      }
+    },
+  }))
+  await world.state(guest, 'live')
+  await world.quiet()
+  assert.ok(syncs.at(-1), 'the end of the pass')
+  syncs.length = 0
+
+  for (const id of ['b', 'c', 'd']) {
+    world.host.link.changes([bug(id)], { upTo: 2 })
+    await world.quiet()
+  }
+  assert.equal(syncs, [false, false, false])
+  await world.settle(guest.close())
+
+  assert.equal(syncs, [false, false, false, true])
+})
+
+test('a disk that is slow to let go is waited for, by the next opening and by close', async () => {
+  for (const closeEarly of [false, true]) {
+    const world = await GuestWorld.create()
+    serve(world)
+    const guest = await world.guest({}, (volume) => ({
+      ...volume,
+      async openStore(name) {
+        const store = await volume.openStore(name)
+        const close = async (): Promise<void> => {
+          await new Promise<void>((resolve) => void world.host.env.after(3_000, resolve))
+          await store.close()
+        }
+        return {
+          get: (key) => store.get(key),
+          range: (options) => store.range(options),
+          snapshot: () => store.snapshot(),
+          batch: (operations, options) => store.batch(operations, options),
+          close,
+        }
+      },
+    }))
+    await world.state(guest, 'live')
+    world.copy(0).failNextBatch()
+    world.host.link.changes([bug('b')], { upTo: 1 })
+    await world.state(guest, 'failover')
+    if (!closeEarly) {
+      await world.simulation.pass(1_000)
+      await world.state(guest, 'live')
+    }
+    await world.settle(guest.close())
+
+    const next = await world.guest()
+    assert.is(world.copies.length, 1)
+    await world.settle(next.close())
+  }
+})
+
 test('a directory that others may use is refused before anything is opened', async () => {
   const world = await GuestWorld.create()
   const env = world.simulation.env('app')

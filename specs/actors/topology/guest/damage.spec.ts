@@ -48,7 +48,11 @@ async function restore(world: GuestWorld, rows: readonly StoreRow[]): Promise<vo
 
 async function isDropped(world: GuestWorld, what: string): Promise<void> {
   world.warnings.length = 0
-  const guest = await world.guest()
+  // While the files stay, so does the lock, and nobody else can have the directory.
+  const remove = (): never => {
+    throw new Error(`${what}: files were removed`)
+  }
+  const guest = await world.guest({}, (volume) => ({ ...volume, remove }))
   assert.ok(world.warnings.includes('guest.copy.dropped'), what)
   assert.equal(await world.settle(all(guest)), [], what)
   assert.not.ok(guest.complete, what)

@@ -3,7 +3,7 @@
  * Invariant: group, keys and disk outlive every boot of the guest; a power cut loses what the guest's disk had not synced.
  */
 import { createSimulatedVolume } from '../../../../actors/replica/index.ts'
-import type { SimulatedVolume } from '../../../../actors/replica/index.ts'
+import type { SimulatedVolume, Volume } from '../../../../actors/replica/index.ts'
 import type { Doc, LiveDelta, OpenLiveQuery, Reply } from '../../../../actors/database/index.ts'
 import type { RecordRequest } from '../../../../actors/database/index.ts'
 import { openAppGroup } from '../../../../actors/topology/group/index.ts'
@@ -74,7 +74,10 @@ export class GuestWorld {
   }
 
   /** In the present boot of the app. */
-  async guest(over: Partial<GuestOptions> = {}): Promise<GuestDatabase> {
+  async guest(
+    over: Partial<GuestOptions> = {},
+    disk: (volume: SimulatedVolume) => Volume = (volume) => volume,
+  ): Promise<GuestDatabase> {
     const env = this.#env
     const group = over.group ?? (await this.settle(this.group(env)))
     const app = over.app ?? (await this.settle(group.app('dashboard')))
@@ -85,7 +88,7 @@ export class GuestWorld {
           env,
           crypto: nodeCrypto,
           local: this.network.transport('app'),
-          volume: (at) => this.volume(at),
+          volume: (at) => disk(this.volume(at)),
         },
         group,
         app,

@@ -152,6 +152,37 @@ test('a large sweep takes several turns, during which changes are applied', asyn
   await world.settle(again.close())
 })
 
+test('a guest is live only when everything that the pass did not name is gone', async () => {
+  const many = Array.from({ length: limits.scanSliceRecords * 3 }, (_, n) => bug(`old-${n}`))
+  const world = await GuestWorld.create()
+  world.host.onAttach = (link) => {
+    link.attached()
+    for (let at = 0; at < many.length; at += 256)
+      link.changes(many.slice(at, at + 256), { upTo: at, caughtUp: false })
+    link.changes([], { upTo: many.length })
+  }
+  const guest = await world.guest()
+  await world.state(guest, 'live')
+  world.host.onAttach = (link) => {
+    link.attached({ policy: OTHER_POLICY })
+    link.changes([bug('new')], { upTo: 9_999 })
+    link.changes([bug('newer')], { upTo: 9_999 })
+  }
+  const seen: (readonly [string, number])[] = []
+  guest.onReport(() => seen.push([guest.report().state, guest.status().records]))
+  world.host.link.reset('CLOSED')
+  await world.until(() => guest.report().passes === 2)
+  await world.quiet()
+
+  assert.equal(
+    seen.map(([state]) => state),
+    ['attaching', 'passing', 'live'],
+  )
+  assert.ok((seen[1]?.[1] ?? 0) > 2, 'the sweep was under way')
+  assert.is(seen[2]?.[1], 2)
+  await world.settle(guest.close())
+})
+
 test('the cursor carries the incarnation of the host that told it', async () => {
   const { world, guest } = await liveWith([bug('a')])
   const incarnation = new Uint8Array(16).fill(6)

@@ -86,6 +86,22 @@ test('it may be shown before it is answered, and in an attachment after the one 
   await world.settle(guest.close())
 })
 
+test('a write that was answered by a host whose place another space took is not waited for', async () => {
+  const { world, guest } = await live()
+  world.host.link.changes([shown(recordOf('bugs', 'x', {}))], { upTo: 1 })
+  world.host.onRequest = (link, { id }) => link.answer(id, { arrival: 9 })
+  const write = world.code(insert(guest, 'a'))
+  await world.until(() => world.host.link.requests.length === 1)
+  await world.quiet()
+  const before = world.simulation.now()
+  world.host.onAttach = (link) => link.attached({ space: new Uint8Array(16).fill(9) })
+  world.network.cut('app')
+
+  assert.is(await write, 'LINK_CLOSED')
+  assert.ok(world.simulation.now() - before < 1_000)
+  await world.settle(guest.close())
+})
+
 test('a delete answers whether there was one', async () => {
   const { world, guest } = await live()
   for (const existed of [true, false]) {
@@ -276,6 +292,32 @@ test('a burst of writes is sent at the pace of the answers, each settles, and wh
   await world.until(() => codes.length === 1_300)
   assert.ok(codes.includes('TIMEOUT') && !codes.includes('bug') && !codes.includes('ok'))
   assert.is(guest.report().state, 'live')
+  await world.settle(guest.close())
+})
+
+test('long writes at once are sent a few at a time, far below what would end the channel', async () => {
+  const { world, guest } = await live()
+  let openBytes = 0
+  let openBytesMax = 0
+  world.host.onRequest = (link, { id, body }) => {
+    openBytes += body.length
+    openBytesMax = Math.max(openBytesMax, openBytes)
+    world.host.env.after(50, () => {
+      openBytes -= body.length
+      link.answer(id, { arrival: 1 })
+    })
+  }
+  const text = new Map([['t', 'x'.repeat(60_000)]])
+  const writes = Array.from({ length: 40 }, (_, at) =>
+    insertMany(
+      guest,
+      Array.from({ length: 8 }, (__, n) => [`${at}-${n}`, text] as const),
+    ),
+  )
+  await world.settle(Promise.all(writes))
+
+  assert.ok(openBytesMax > 1_000_000 && openBytesMax <= limits.guestFlightBytesMax)
+  assert.is(world.host.links.length, 1)
   await world.settle(guest.close())
 })
 

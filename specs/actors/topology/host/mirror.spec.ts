@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ExportPolicy } from '../../../../actors/topology/policy/index.ts'
-import { limits } from '../../../../runtime/index.ts'
+import { BlazeError, limits } from '../../../../runtime/index.ts'
 import { createMembers } from '../../database/member.ts'
 import type { Members } from '../../database/member.ts'
 import { fieldsOf, limited, sharing } from './host-world.ts'
@@ -141,6 +141,19 @@ test('a pass that was interrupted goes on from the cursor', async () => {
   assert.is(guest.ids().length, 1_200)
   const named = guest.changes.reduce((sum, { items }) => sum + items.length, 0)
   assert.ok(named < 1_200, `${named} records were sent again`)
+})
+
+test('a guest may take its stream back and attach again over another', async () => {
+  const world = await sharing()
+  await world.write('insert', 'bugs', { a: {} })
+  const guest = await world.attach()
+  guest.session.reset(guest.stream, new BlazeError('CLOSED', 'enough'))
+  await world.pass()
+  assert.is(world.guests()[0]?.state, 'authenticated')
+  await world.write('insert', 'bugs', { b: {} })
+  guest.attach()
+  await world.until(() => guest.caughtUp, 'the pass')
+  assert.equal(guest.ids(), ['bugs/a', 'bugs/b'])
 })
 
 test('a guest that connects while the host writes misses nothing', async () => {

@@ -122,14 +122,17 @@ test('a grant that is narrowed takes the stream of a writing guest back, and let
 })
 
 test('a read-only policy refuses to attach for writing', async () => {
-  const world = await sharing({ policy: new ExportPolicy({ collections: ['bugs'], readOnly: true }) })
-  const guest = await world.connect()
-  guest.attach()
-  await world.pass()
-  assert.equal(guest.resets, ['READ_ONLY'])
-  assert.is(guest.attachments.length, 0)
-  guest.attach({ mode: 'readOnly' })
-  await world.until(() => guest.caughtUp, 'the pass')
+  const policy = new ExportPolicy({ collections: ['bugs'], readOnly: true })
+  for (const grants of [{}, { grants: { dash: 'readWrite' } }] as const) {
+    const world = await sharing({ policy, ...grants })
+    const guest = await world.connect()
+    guest.attach()
+    await world.pass()
+    assert.equal(guest.resets, ['READ_ONLY'])
+    assert.is(guest.attachments.length, 0)
+    guest.attach({ mode: 'readOnly' })
+    await world.until(() => guest.caughtUp, 'the pass')
+  }
 })
 
 test('a grant that goes during the handshake keeps the guest out', async () => {

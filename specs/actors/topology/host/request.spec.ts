@@ -146,8 +146,8 @@ test('what policy or grants forbid from one moment on is not written after it', 
   for (const { code, policy, grants } of changes) {
     let before = 0
     let after = 0
-    for (let offsetMs = 0; offsetMs < 3; offsetMs += 0.05) {
-      const world = await sharing({ seed: 1 + Math.round(offsetMs * 100) })
+    for (let offsetMs = 0; offsetMs < 1.2; offsetMs += 0.02) {
+      const world = await sharing({ seed: 1 + Math.round(offsetMs * 50) })
       const guest = await world.attach()
       const tag = world.database.keyring.tag('bugs', 'a')
       const isThere = (): boolean => (world.database.space?.replica.live(tag) ?? []).length > 0

@@ -4,8 +4,9 @@ import * as assert from 'uvu/assert'
 import { startShare } from '../../../../actors/topology/host/index.ts'
 import type { ShareOptions } from '../../../../actors/topology/host/index.ts'
 import { BlazeError, limits, nodeCrypto, toHex } from '../../../../runtime/index.ts'
+import type { Link } from '../../../../transports/index.ts'
 import type { BareGuest } from './bare-guest.ts'
-import { createHostWorld, everything, sharing } from './host-world.ts'
+import { createHostWorld, everything, limited, sharing } from './host-world.ts'
 import type { HostWorld } from './host-world.ts'
 
 test('a share tells the group what is shared, as long as it is', async () => {
@@ -33,8 +34,12 @@ test('a share tells the group what is shared, as long as it is', async () => {
 test('stop says goodbye to every guest and leaves nothing behind', async () => {
   const world = await sharing()
   const guests = [await world.attach(), await world.attach(), await world.connect()]
+  const silent = await world.settle(silentLink(world))
+  let ended = false
+  silent.attach({ record() {}, drain() {}, closed: () => void (ended = true) })
   await world.settle(world.share.stop())
   await world.pass()
+  assert.ok(ended, 'also who is in a handshake is let go')
 
   assert.equal(
     guests.map(({ closed }) => closed),
@@ -97,6 +102,16 @@ test('whoever lacks the key of the group, or is no app of it, gets nothing', asy
   await world.attach()
 })
 
+test('a guest is told when the host cannot read who it is', async () => {
+  const world = await sharing()
+  const { group } = world
+  const app = await world.settle(group.app('dash'))
+  Object.assign(group, { appOf: () => Promise.reject(new BlazeError('DAMAGED', 'a file of the group')) })
+  assert.is(await world.code(world.dial({ app })), 'DAMAGED')
+  Reflect.deleteProperty(group, 'appOf')
+  await world.attach({ app })
+})
+
 test('with grants, only apps that have one get in, and only as far as it goes', async () => {
   const world = await sharing({ grants: { dash: 'readOnly' } })
   assert.is(await world.code(world.dial({ app: await world.settle(world.group.app('tool')) })), 'FORBIDDEN')
@@ -122,9 +137,7 @@ test('another database than the one that is shared is refused', async () => {
 
 test('handshakes that do not end are bounded, and over after their time', async () => {
   const world = await sharing()
-  const dial = (n: number) =>
-    world.network.transport(`silent ${n}`).dial(world.group.endpoint('tracker'), { timeoutMs: 1_000 })
-  for (let n = 0; n < limits.handshakesPerAddressMax; n += 1) await world.settle(dial(n))
+  for (let n = 0; n < limits.handshakesPerAddressMax; n += 1) await world.settle(silentLink(world, n))
   assert.is(await world.code(world.dial()), 'BUSY')
   await world.pass(limits.handshakeMs)
   await world.attach()
@@ -204,6 +217,36 @@ test('a first start that fails is told and not repeated', async () => {
   assert.equal([share.status().state, listened], ['stopped', 1])
 })
 
+test('a share whose entry cannot be written does not begin, and leaves the name to others', async () => {
+  const world = await createHostWorld()
+  await world.settle(world.share.stop())
+  const { group } = world
+  Object.assign(group, { publish: () => Promise.reject(new BlazeError('DISK_FULL', 'no room')) })
+  assert.is(await world.code(startShare(world.options).started), 'DISK_FULL')
+  Reflect.deleteProperty(group, 'publish')
+  const share = startShare(world.options)
+  await world.settle(share.started)
+
+  // Later it is only shown: guests do not depend on it.
+  Object.assign(group, { publish: () => Promise.reject(new BlazeError('DISK_FULL', 'no room')) })
+  share.setPolicy(limited, undefined)
+  await world.pass()
+  assert.equal([share.status().state, share.status().error?.code], ['listening', 'DISK_FULL'])
+  Reflect.deleteProperty(group, 'publish')
+  share.setPolicy(everything, undefined)
+  await world.pass()
+  assert.is(share.status().error, undefined)
+})
+
+test('a policy that is set while the share opens is the one that the group sees', async () => {
+  const world = await createHostWorld()
+  world.share.setPolicy(limited, undefined)
+  await world.settle(world.share.started)
+  await world.pass()
+  const [entry] = await world.settle(world.group.databases())
+  assert.is(entry?.policy, world.share.status().policyVersion)
+})
+
 test('its owner hears of every change of its status', async () => {
   const world = await createHostWorld()
   const states = new Set<string>()
@@ -237,6 +280,11 @@ test('its owner hears of every change of its status', async () => {
     assert.ok(states.has(expected), expected)
   }
 })
+
+/** Somebody who dials and says nothing. */
+function silentLink({ network, group }: HostWorld, n = 0): Promise<Link> {
+  return network.transport(`silent ${n}`).dial(group.endpoint('tracker'), { timeoutMs: 1_000 })
+}
 
 const refused = new BlazeError('UNSAFE_DIRECTORY', 'the directory is not ours alone')
 
