@@ -149,7 +149,7 @@ export class HostWorld {
   }
 }
 
-export async function settleIn<T>(simulation: Simulation, work: Promise<T>): Promise<T> {
+async function settleIn<T>(simulation: Simulation, work: Promise<T>): Promise<T> {
   let done = false
   const finish = (): void => {
     done = true

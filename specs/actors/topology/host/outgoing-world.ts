@@ -9,7 +9,7 @@ import type { CompiledPolicy } from '../../../../actors/topology/policy/index.ts
 import { nodeCrypto, toHex } from '../../../../runtime/index.ts'
 import type { BlazeError } from '../../../../runtime/index.ts'
 
-export const policy: CompiledPolicy = compilePolicy(
+const policy: CompiledPolicy = compilePolicy(
   new ExportPolicy({
     collections: ['bugs'],
     fields: { exclude: ['secret'] },
@@ -21,7 +21,7 @@ export const policy: CompiledPolicy = compilePolicy(
 const stamp = { ms: 1, counter: 0, writer: new Uint8Array(8) }
 
 /** Of a record; also its mirror tag, here. */
-export function tagOf(id: string): Uint8Array {
+function tagOf(id: string): Uint8Array {
   return nodeCrypto.sha256(new TextEncoder().encode(id)).slice(0, 16)
 }
 
