@@ -26,6 +26,9 @@ const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'NOT_SUPPORTED',
 ])
 
+/** After these the terms under which the copy was made hold no longer, and nobody will say what of it still may be shown. */
+const WITHDRAWN: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['FORBIDDEN', 'READ_ONLY'])
+
 type Context = MachineContext<GuestMessage, GuestEvent>
 
 export class GuestCell {
@@ -43,6 +46,8 @@ export class GuestCell {
   /** Streams of this link that were taken back soon, one after the other. */
   #resets = 0
   #reattach: Timer | undefined
+  /** Writing is not allowed at present: the next stream asks for reading only, the one after it for all again. */
+  #asReader = false
 
   constructor(core: GuestCore, ctx: Context) {
     this.#core = core
@@ -117,7 +122,7 @@ export class GuestCell {
     this.#hangUp()
     const { session, error } = this.#core
     if (error?.code === 'READ_ONLY') this.#core.readOnly = true
-    if (error?.code === 'FORBIDDEN' && session !== undefined) {
+    if (error !== undefined && WITHDRAWN.has(error.code) && session !== undefined) {
       session.view.purge()
       this.#post({ type: 'guest.sweep' })
     }
@@ -228,7 +233,8 @@ export class GuestCell {
 
   #openStream(link: GuestLink): void {
     this.#openedMs = this.#ctx.env.monotonic()
-    link.attach(this.#core.session?.view.head.cursor)
+    const { options, session } = this.#core
+    link.attach(session?.view.head.cursor, this.#asReader ? 'readOnly' : options.mode)
   }
 
   /** In a turn of the socket: what is wrong here is not the fault of the host, and a bug crashes this cell alone. */
@@ -248,6 +254,8 @@ export class GuestCell {
     if (session === undefined) return
     core.error = undefined
     core.readOnly = attached.readOnly
+    core.served = true
+    this.#asReader = false
     core.collections = attached.collections
     const dropped = session.view.begin(attached)
     if (dropped.length > 0) this.#calls.replaced()
@@ -301,6 +309,11 @@ export class GuestCell {
     this.#caughtUp = false
     this.#live = false
     this.#calls.suspend()
+    if (error.code === 'READ_ONLY' && this.#core.served && !this.#asReader) {
+      // The terms have changed: what may be read goes on.
+      this.#asReader = true
+      return { type: 'guest.detached' }
+    }
     if (FINAL.has(error.code)) return { type: 'guest.refused' }
     if (error.code !== 'CLOSED') return { type: 'guest.failed' }
     const livedMs = this.#ctx.env.monotonic() - this.#openedMs

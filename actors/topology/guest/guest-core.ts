@@ -20,6 +20,8 @@ export class GuestCore {
   error: BlazeError | undefined
   attempts = 0
   passes = 0
+  /** A host has taken an attach. */
+  served = false
   /** As the host said last. */
   readOnly = false
   collections: readonly string[] = []

@@ -90,10 +90,10 @@ export class GuestLink {
   }
 
   /** Opens a stream and asks for what comes after the cursor. */
-  attach(cursor: MirrorCursor | undefined): void {
+  attach(cursor: MirrorCursor | undefined, mode: GuestOptions['mode']): void {
     const session = this.#session
     if (this.#over || session === undefined) return
-    const { world, database, mode, pid } = this.#o
+    const { world, database, pid } = this.#o
     const stream = session.openStream(NO_SPACE)
     const timer = world.env.after(limits.requestTimeoutMs, () => {
       session.close(new BlazeError('TIMEOUT', `the host did not answer within ${limits.requestTimeoutMs} ms`))

@@ -115,9 +115,15 @@ export class Guest {
     const terms = this.#host.terms()
     const allowed = terms.modeOf(this.#app)
     if (allowed === undefined) this.#close(forbidden())
-    else if (!terms.sameRules(before) || (this.#mode === 'readWrite' && allowed === 'readOnly')) {
+    else if (!terms.sameRules(before) || this.#mayChangeMode(allowed, before)) {
       this.#detach(new BlazeError('CLOSED', 'the export policy or the grant of this app has changed'))
     }
+  }
+
+  /** A writer that may only read from now on, or a reader that may have asked for more before. */
+  #mayChangeMode(allowed: GuestMode, before: ShareTerms): boolean {
+    if (this.#mode === 'readWrite') return allowed === 'readOnly'
+    return allowed === 'readWrite' && before.modeOf(this.#app) !== 'readWrite'
   }
 
   /** The store was lost, or opened again. */

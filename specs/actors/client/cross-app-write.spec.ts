@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { BlazeTopology, ExportPolicy } from '../../../actors/index.ts'
-import { contents, neighbours } from './neighbours.ts'
+import { contents, neighbours, sourceOf } from './neighbours.ts'
 
 test('every kind of write is visible in the guest when its call resolves, and is in the host', async () => {
   const near = await neighbours({ collections: ['bugs'] })
@@ -172,6 +172,30 @@ test('a guest of mode readOnly writes nothing, and readWrite is refused where po
   assert.is(await code(() => writer.collection('bugs').insert({ id: 'c' })), 'READ_ONLY')
   assert.is(await code(() => connect('writer', 'readWrite', near.world.process('writer-3'))), 'READ_ONLY')
   assert.equal(await contents(near, db, 'bugs'), [{ id: 'a' }, { id: 'b' }])
+})
+
+test('a guest of mode readWrite goes on reading while policy or grant are read-only, and writes again afterwards', async () => {
+  const near = await neighbours({ collections: ['bugs'] })
+  const { db, connect, settle, code, quiet, share } = near
+  await settle(db.collection('bugs').insert({ id: 'a', note: 'shown once' }))
+  const guest = await connect('board', 'readWrite')
+  const bugs = guest.collection('bugs')
+  await settle(bugs.insert({ id: 'mine', n: 1 }))
+
+  share.setPolicy(new ExportPolicy({ collections: ['bugs'], fields: { exclude: ['note'] }, readOnly: true }))
+  await quiet()
+  assert.is(sourceOf(guest).status().state, 'live')
+  assert.ok(sourceOf(guest).status().readOnly)
+  assert.equal(await contents(near, guest, 'bugs'), [{ id: 'a' }, { id: 'mine', n: 1 }])
+  assert.is(await code(() => bugs.update('a', { n: 2 })), 'READ_ONLY')
+
+  share.setPolicy(new ExportPolicy({ collections: ['bugs'] }), { grants: { board: 'readOnly' } })
+  await quiet()
+  assert.is(await code(() => bugs.update('a', { n: 2 })), 'READ_ONLY')
+  share.setPolicy(share.policy, { grants: { board: 'readWrite' } })
+  await quiet()
+  assert.is(await code(() => bugs.update('a', { n: 2 })), 'ok')
+  assert.equal(await contents(near, guest, 'bugs'), await contents(near, db, 'bugs'))
 })
 
 test('a write without a host is OFFLINE at once, and one whose link breaks is LINK_CLOSED and may have happened', async () => {

@@ -45,7 +45,7 @@ async function staysRefused(world: GuestWorld, over: Partial<GuestOptions> = {})
 
 test('what no retry heals ends in `refused`: at the attach, and at the end of the link', async () => {
   const codes: readonly [ErrorCode, string, string][] = [
-    ['READ_ONLY', 'mine theirs', 'READ_ONLY'],
+    ['READ_ONLY', 'mine', 'READ_ONLY'],
     ['UNKNOWN_SPACE', 'mine theirs', 'OFFLINE'],
     ['NOT_SUPPORTED', 'mine theirs', 'OFFLINE'],
     ['FORBIDDEN', 'mine', 'OFFLINE'],
