@@ -193,6 +193,9 @@ test('what the supervisor receives, decrypts and uses as a key holds the channel
     system: createSystem({ env: sim.simulation.env('a'), name: 'a' }),
     crypto: nodeCrypto,
     transport: sim.network.transport('a'),
+    local: sim.network.transport('a'),
+    pid: 1,
+    groupDirectory: (name) => `/groups/${name}`,
     volume: () => sim.volume('a'),
   }
   const canary = randomBytes(32)
