@@ -5,7 +5,7 @@
 import { isPlainObject, limits } from '../../runtime/index.ts'
 import { openAppGroup } from '../topology/group/index.ts'
 import { openGuest, type GuestDatabase } from '../topology/guest/index.ts'
-import { checkApp, checkAppGroup, checkMode, sharedNameProblem } from './cross-app-option.ts'
+import { checkApp, checkAppGroup, expectNames, checkMode, sharedNameProblem } from './cross-app-option.ts'
 import type { AppGroupPlace, SharedMode } from './cross-app-option.ts'
 import { bounded, stepwise, type WaitOptions } from './deadline.ts'
 import { SharedSource } from './shared-source.ts'
@@ -56,6 +56,7 @@ function checkOptions(
   world: World,
 ): { place: { id: string; directory: string }; database: string; mode: SharedMode; app: string } {
   if (!isPlainObject(options)) throw new TypeError('options: expected a plain object')
+  expectNames(options, 'options', ['appGroup', 'database', 'mode', 'app', 'timeoutMs', 'signal'])
   const { appGroup, database, mode, app } = options
   const problem = typeof database === 'string' ? sharedNameProblem(database) : 'it is no text'
   if (problem !== undefined)

@@ -24,12 +24,22 @@ export function checkAppGroup(
     return { id, directory: resolve(world.groupDirectory(id)) }
   }
   if (!isPlainObject(place)) throw new TypeError('appGroup: expected a name, or { id, directory }')
+  expectNames(place, 'appGroup', ['id', 'directory'])
   const { id, directory } = place
   if (typeof directory !== 'string' || !isAbsolute(directory)) {
     throw new TypeError('appGroup.directory: expected an absolute path')
   }
   // One group has one path here: shares are told apart by it.
   return { id: checkGroupName(id, 'appGroup.id'), directory: resolve(directory) }
+}
+
+/** `TypeError` for a name that is not one of these: a misspelled limit would let in more than was meant. */
+export function expectNames(options: object, what: string, names: readonly string[]): void {
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) {
+      throw new TypeError(`${what}: expected ${names.join(', ')}, got ${name.slice(0, 100)}`)
+    }
+  }
 }
 
 export function checkApp(app: unknown): string {

@@ -5,7 +5,7 @@
 import { BlazeError, isPlainObject, type Env } from '../../runtime/index.ts'
 import type { Grants, GuestStatus, Share, ShareStatus } from '../topology/host/index.ts'
 import type { ExportPolicy } from '../topology/policy/index.ts'
-import { checkGrants, checkPolicy } from './cross-app-option.ts'
+import { checkGrants, checkPolicy, expectNames } from './cross-app-option.ts'
 import { bounded, type WaitOptions } from './deadline.ts'
 import { ReportWait } from './report-wait.ts'
 
@@ -68,6 +68,7 @@ export class CrossAppShare {
   setPolicy(policy: ExportPolicy, options: { readonly grants?: Grants } = {}): void {
     checkPolicy(policy, 'policy')
     if (!isPlainObject(options)) throw new TypeError('options: expected a plain object')
+    expectNames(options, 'options', ['grants'])
     const { grants } = options
     this.replace(policy, grants === undefined ? this.#grants : checkGrants(grants))
   }

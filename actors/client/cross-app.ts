@@ -7,7 +7,14 @@ import type { Database } from '../database/index.ts'
 import { openAppGroup } from '../topology/group/index.ts'
 import { startShare, type Grants } from '../topology/host/index.ts'
 import type { ExportPolicy } from '../topology/policy/index.ts'
-import { checkApp, checkAppGroup, checkGrants, checkPolicy, sharedNameProblem } from './cross-app-option.ts'
+import {
+  checkApp,
+  checkAppGroup,
+  checkGrants,
+  checkPolicy,
+  expectNames,
+  sharedNameProblem,
+} from './cross-app-option.ts'
 import type { AppGroupPlace } from './cross-app-option.ts'
 import { CrossAppShare } from './cross-app-share.ts'
 import { bounded, stepwise, type WaitOptions } from './deadline.ts'
@@ -120,6 +127,7 @@ interface Wanted {
 
 function checkOptions(options: EnableCrossAppOptions, world: World): Wanted {
   if (!isPlainObject(options)) throw new TypeError('options: expected a plain object')
+  expectNames(options, 'options', ['appGroup', 'exportPolicy', 'app', 'grants', 'timeoutMs', 'signal'])
   return {
     group: checkAppGroup(options.appGroup, world),
     app: checkApp(options.app),

@@ -14,10 +14,13 @@ export interface WaitOptions {
 export function bounded<T>(env: Env, what: string, options: WaitOptions, work: Promise<T>): Promise<T> {
   const { timeoutMs, signal } = options
   if (timeoutMs === undefined && signal === undefined) return work
+  const problem = waitProblem(options)
+  if (problem !== undefined) {
+    // The caller hears of the argument, not of the work.
+    work.catch(() => undefined)
+    return Promise.reject(new TypeError(problem))
+  }
   return new Promise<T>((resolve, reject) => {
-    if (timeoutMs !== undefined && !(timeoutMs >= 0)) {
-      throw new TypeError(`timeoutMs: expected a number from 0, got ${timeoutMs}`)
-    }
     const timer =
       timeoutMs === undefined || timeoutMs === Infinity
         ? undefined
@@ -57,10 +60,19 @@ export function bounded<T>(env: Env, what: string, options: WaitOptions, work: P
  */
 export function stepwise(env: Env, options: WaitOptions, waitMs: number): () => WaitOptions {
   const { timeoutMs = waitMs, signal } = options
-  if (!(timeoutMs >= 0)) throw new TypeError(`timeoutMs: expected a number from 0, got ${timeoutMs}`)
+  const problem = waitProblem(options)
+  if (problem !== undefined) throw new TypeError(problem)
   const endMs = env.monotonic() + timeoutMs
   return () => {
     const leftMs = Math.max(0, Math.ceil(endMs - env.monotonic()))
     return signal === undefined ? { timeoutMs: leftMs } : { timeoutMs: leftMs, signal }
   }
+}
+
+function waitProblem({ timeoutMs, signal }: WaitOptions): string | undefined {
+  if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0)) {
+    return `timeoutMs: expected a number from 0, got ${String(timeoutMs)}`
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) return 'signal: expected an AbortSignal'
+  return undefined
 }

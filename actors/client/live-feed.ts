@@ -24,6 +24,9 @@ export class LiveFeed<T> implements AsyncIterable<T> {
   #consumed = false
 
   constructor({ database, query, told, callback }: LiveFeedOptions<T>) {
+    if (callback !== undefined && typeof callback !== 'function') {
+      throw new TypeError('callback: expected a function, or none')
+    }
     this.#told = told
     this.closed = new Promise<void>((resolve, reject) => {
       this.#settle = { resolve, reject }

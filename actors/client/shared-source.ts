@@ -55,6 +55,7 @@ export class SharedSource {
       what: this.#what,
       app: this.#app,
       since: new Date(this.#sinceMs).toISOString(),
+      mode: this.mode,
     })
   }
 
@@ -146,9 +147,14 @@ export class SharedSource {
 /** After these a mark may succeed on another link. */
 const passing: ReadonlySet<string> = new Set(['OFFLINE', 'LINK_CLOSED', 'TIMEOUT', 'BUSY', 'OVERLOADED'])
 
-function explain(report: GuestReport, words: { what: string; app: string; since: string }): string {
+function explain(
+  report: GuestReport,
+  words: { what: string; app: string; since: string; mode: SharedMode },
+): string {
   const { state, error, attempts, position } = report
   const { what, app, since } = words
+  const writing =
+    words.mode === 'readWrite' && report.readOnly ? '; its policy or grant allows no writing now' : ''
   const reason = error === undefined ? '' : ` (${error.code}: ${error.message})`
   switch (state) {
     case 'connecting':
@@ -158,7 +164,7 @@ function explain(report: GuestReport, words: { what: string; app: string; since:
     case 'passing':
       return `receiving what ${what} holds, up to its change ${position} so far${reason}`
     case 'live':
-      return `in step with ${what}: what it commits and shares is visible here at once`
+      return `in step with ${what}: what it commits and shares is visible here at once${writing}`
     case 'failover':
       return error?.code === 'UNREACHABLE'
         ? `nobody has shared ${what} since ${since}: start the app that shares it; it is tried again by itself`
@@ -174,7 +180,7 @@ function explain(report: GuestReport, words: { what: string; app: string; since:
 function refusal(error: BlazeError | undefined, app: string): string {
   switch (error?.code) {
     case 'FORBIDDEN':
-      return `the app that shares it has to grant access, as in enableCrossAppSync({ grants: { '${app}': 'readOnly' } })`
+      return `the app that shares it has to grant access, as in enableCrossAppSync({ grants: { '${app}': 'readOnly' } }); then connect again`
     case 'READ_ONLY':
       return `connect with mode 'readOnly', or let the app that shares it allow writes to '${app}'`
     case 'GROUP_KEY_INVALID':

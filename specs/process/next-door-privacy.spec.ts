@@ -29,27 +29,30 @@ class Markers {
   readonly hidden = new ByteSearch()
   /** Shown under some. */
   readonly shown = new ByteSearch()
+  /** The same as they are, in no other form: a memory is full of hexadecimal digits, eight of which may come by chance. */
+  readonly plain = { hidden: new ByteSearch(), shown: new ByteSearch() }
   #made = 0
 
   hide(what: string): string {
-    return this.#make(what, this.hidden)
+    return this.#make(what, 'hidden')
   }
 
   show(what: string): string {
-    return this.#make(what, this.shown)
+    return this.#make(what, 'shown')
   }
 
-  #make(what: string, search: ByteSearch): string {
+  #make(what: string, kind: 'hidden' | 'shown'): string {
     this.#made += 1
     const bytes = nodeCrypto.sha256(Buffer.from(`${seed} ${this.#made}`)).slice(0, 24)
     const text = Buffer.from(bytes).toString('base64url')
-    search.addEncoded(`${what} ${this.#made}`, text)
+    this[kind].addEncoded(`${what} ${this.#made}`, text)
+    this.plain[kind].add(`${what} ${this.#made}`, text)
     return text
   }
 }
 
 const markers = new Markers()
-const { hidden, shown } = markers
+const { hidden, shown, plain } = markers
 const diary = `diary-${markers.hide('name of a collection')}`
 const excluded = `field-${markers.hide('name of a field')}`
 
@@ -188,8 +191,8 @@ function found(search: ByteSearch, file: string): string[] {
 function searchMemory(guest: App): void {
   const [secrets, controls] = [new Set<string>(), new Set<string>()]
   const read = readProcess(guest.pid, (bytes) => {
-    for (const name of hidden.find(bytes)) secrets.add(name)
-    if (controls.size === 0) for (const name of shown.find(bytes)) controls.add(name)
+    for (const name of plain.hidden.find(bytes)) secrets.add(name)
+    if (controls.size === 0) for (const name of plain.shown.find(bytes)) controls.add(name)
   })
   if (read === undefined) {
     console.log('SKIPPED: the memory of a guest, which this system does not let us read')

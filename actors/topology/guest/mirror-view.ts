@@ -3,8 +3,9 @@
  * Invariant: what the host says is shown at once and written behind; a message is applied as a whole or, when it makes no sense,
  * not at all.
  */
-import { BlazeError, bytesKey, equalBytes, limits } from '../../../runtime/index.ts'
-import { CollectionIndex, RecordCache } from '../../database/index.ts'
+import { BlazeError, bytesKey, equalBytes, equalValue, limits } from '../../../runtime/index.ts'
+import type { Value } from '../../../runtime/index.ts'
+import { CollectionIndex, compareStamps, RecordCache } from '../../database/index.ts'
 import type { RecordState, RecordView, ShownChange } from '../../database/index.ts'
 import type { Attached, Changes, HiddenRecord, MirrorItem, MirrorWrite } from '../mirror/index.ts'
 import type { MirrorPlace } from './mirror-opening.ts'
@@ -138,11 +139,12 @@ export class MirrorView implements RecordView {
       const tag = bytesKey(item.tag)
       if (item.kind === 'record') {
         const { state } = item
+        const isHome = this.#isHome(state)
+        if (isHome) this.#named.add(tag)
+        // Something that is not shared has changed.
+        if (this.#head.swept && isSame(this.#state(tag), state)) continue
         this.#put(tag, state, rows, cacheBytes)
-        if (this.#isHome(state)) {
-          this.#named.add(tag)
-          sync = true
-        }
+        sync ||= isHome
         shown.push({ collection: state.collection, id: state.id, state })
       } else {
         const gone = this.#remove(tag, rows, item.kind === 'retracted')
@@ -311,6 +313,22 @@ export class MirrorView implements RecordView {
     this.#head = head
     this.#disk.write({ rows, head, ...o })
   }
+}
+
+/** Joining one into the other would change nothing. */
+function isSame(known: RecordState | undefined, state: RecordState): boolean {
+  if (known === undefined || known.life !== state.life || known.fields.size !== state.fields.size)
+    return false
+  for (const [name, { stamp, value }] of state.fields) {
+    const before = known.fields.get(name)
+    if (before === undefined || compareStamps(before.stamp, stamp) !== 0) return false
+    if (!isSameValue(before.value, value)) return false
+  }
+  return true
+}
+
+function isSameValue(a: Value | undefined, b: Value | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : equalValue(a, b)
 }
 
 function violation(problem: string): BlazeError {

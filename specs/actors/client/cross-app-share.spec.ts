@@ -190,6 +190,9 @@ test('bad arguments of sharing are a TypeError before anything happens', async (
     { ...sharing, grants: { board: 'all' } },
     { ...sharing, grants: { 'No App': 'readOnly' } },
     { ...sharing, timeoutMs: -1 },
+    { ...sharing, signal: 5 },
+    { ...sharing, grant: { board: 'readOnly' } },
+    { ...sharing, appGroup: { id: 'a', directory: '/a', mode: 1 } },
     ...groups.map((appGroup) => ({ ...sharing, appGroup })),
   ]
   const visiting: unknown[] = [
@@ -202,6 +205,8 @@ test('bad arguments of sharing are a TypeError before anything happens', async (
     { ...connecting, database: '\ud800' },
     { ...connecting, app: '' },
     { ...connecting, timeoutMs: 'soon' },
+    { ...connecting, signal: {} },
+    { ...connecting, modes: 'readOnly' },
     ...groups.map((appGroup) => ({ ...connecting, appGroup })),
   ]
   const paths = world.paths

@@ -280,4 +280,26 @@ test('what is hidden never crosses: no excluded value, no id and no value of a f
   assert.not.ok(sealed.some((text) => text.includes('secret')))
 })
 
+test('a commit that changes nothing that is shared tells nobody anything', async () => {
+  const near = await neighbours({ collections: ['bugs'], fields: { exclude: ['note'] } })
+  const { db, connect, settle, quiet } = near
+  await settle(db.collection('bugs').insert({ id: 'a', title: 'x', note: 1 }))
+  const guest = await connect('board')
+  const told: unknown[] = []
+  guest.collection('bugs').watch('a', (doc) => void told.push(doc))
+  await quiet()
+
+  await settle(db.collection('bugs').update('a', { note: 2 }))
+  await quiet()
+  assert.equal(told, [{ id: 'a', title: 'x' }])
+  await settle(db.collection('bugs').update('a', { title: 'y', note: 3 }))
+  await quiet()
+
+  assert.equal(told, [
+    { id: 'a', title: 'x' },
+    { id: 'a', title: 'y' },
+  ])
+  assert.throws(() => guest.collection('bugs').watch('a', 5 as never), TypeError)
+})
+
 test.run()
