@@ -1,4 +1,4 @@
-// time limit: 180 s
+// time limit: 240 s
 /**
  * Passes over many rows that are cut off by kill -9 of either side: each goes on where it was, and nothing is missing or left over.
  * Random places and edits are repeated with `SEED=…`.
