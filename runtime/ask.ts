@@ -1,85 +1,74 @@
-/** Questions that wait for the reply of one cell. Each ends exactly once: by its reply, its deadline, or the death of the cell. */
-import type { Env, Timer } from './env.ts'
+/** A question that waits for the reply of one cell. It ends exactly once: by its reply, its deadline, or the death of the cell. */
+import { Deadline } from './deadline.ts'
+import type { Deadlines } from './deadline.ts'
 import { BlazeError } from './errors.ts'
-import { limits } from './limits.ts'
-import type { TellResult } from './behaviour.ts'
 
-interface Ask {
-  /** The handler has seen the message: a crash from now on takes the reply with it. */
-  delivered: boolean
-  fail(error: BlazeError): void
+/** The cell that owes the reply. */
+export interface AskHost {
+  readonly path: string
+  readonly deadlines: Deadlines
+  /** An ask that was noted as owed has ended. */
+  settled(mail: AskMail): void
 }
 
-export class AskTable {
-  readonly #env: Env
-  readonly #path: string
-  /** By message, which `make` has built for this ask alone. */
-  readonly #asks = new Map<unknown, Ask>()
+/** Travels through the mailbox in place of the message that it carries. */
+export class AskMail extends Deadline {
+  message: unknown
+  ended = false
+  /** The handler has seen the message and has not replied yet: a crash takes the reply with it. */
+  owed = false
+  readonly #host: AskHost
+  readonly #timeoutMs: number
+  readonly #reject: (error: BlazeError) => void
 
-  constructor(env: Env, path: string) {
-    this.#env = env
-    this.#path = path
+  constructor(host: AskHost, timeoutMs: number, reject: (error: BlazeError) => void) {
+    super()
+    this.#host = host
+    this.#timeoutMs = timeoutMs
+    this.#reject = reject
   }
 
-  open<M, R>(
-    tell: (message: M) => TellResult,
-    make: (reply: (value: R) => void) => M,
-    timeoutMs: number,
-  ): Promise<R> {
-    return new Promise<R>((resolve, reject) => {
-      if (!(timeoutMs > 0 && timeoutMs < Infinity))
-        throw new TypeError(`ask: timeoutMs: expected a positive number, got ${timeoutMs}`)
-      if (this.#asks.size >= limits.asksMax) throw this.#overloaded()
-      let timer: Timer | undefined
-      let ended = false
-      const end = (): boolean => {
-        if (ended) return false
-        ended = true
-        timer?.cancel()
-        this.#asks.delete(message)
-        return true
-      }
-      const message: M = make((value) => {
-        if (end()) resolve(value)
-      })
-      const told = tell(message)
-      if (told === 'full') throw this.#overloaded()
-      if (told === 'dead') throw this.#down('is stopped')
-      const fail = (error: BlazeError): void => {
-        if (end()) reject(error)
-      }
-      this.#asks.set(message, { delivered: false, fail })
-      timer = this.#env.after(timeoutMs, () => {
-        fail(
-          new BlazeError('ASK_TIMEOUT', `no reply from ${this.#path} within ${timeoutMs} ms`, {
-            details: { path: this.#path, timeoutMs },
-          }),
-        )
-      })
-    })
+  /** Starts the clock. */
+  wait(): void {
+    if (!this.ended) this.#host.deadlines.add(this, this.#timeoutMs)
   }
 
-  deliver(message: unknown): void {
-    const ask = this.#asks.get(message)
-    if (ask !== undefined) ask.delivered = true
+  fail(error: BlazeError): void {
+    if (this.end()) this.#reject(error)
   }
 
-  /** A crash: the state that owed these replies is gone. */
-  failDelivered(): void {
-    for (const ask of [...this.#asks.values()]) if (ask.delivered) ask.fail(this.#down('crashed'))
+  expire(): void {
+    const { path } = this.#host
+    const timeoutMs = this.#timeoutMs
+    const text = `no reply from ${path} within ${timeoutMs} ms`
+    this.fail(new BlazeError('ASK_TIMEOUT', text, { details: { path, timeoutMs } }))
   }
 
-  failAll(): void {
-    for (const ask of [...this.#asks.values()]) ask.fail(this.#down('is stopped'))
+  /** False: it has ended before. */
+  end(): boolean {
+    if (this.ended) return false
+    this.ended = true
+    this.#host.deadlines.remove(this)
+    if (this.owed) this.#host.settled(this)
+    return true
   }
+}
 
-  #down(what: string): BlazeError {
-    return new BlazeError('CELL_DOWN', `${this.#path} ${what}`, { details: { path: this.#path } })
-  }
+/** Throws `TypeError`. */
+export function checkTimeout(timeoutMs: number): void {
+  if (!(timeoutMs > 0 && timeoutMs < Infinity))
+    throw new TypeError(`ask: timeoutMs: expected a positive number, got ${timeoutMs}`)
+}
 
-  #overloaded(): BlazeError {
-    return new BlazeError('OVERLOADED', `the mailbox of ${this.#path} is full`, {
-      details: { path: this.#path },
-    })
-  }
+export function cellDown(path: string, what: 'crashed' | 'is stopped'): BlazeError {
+  return new BlazeError('CELL_DOWN', `${path} ${what}`, { details: { path } })
+}
+
+export function overloaded(path: string): BlazeError {
+  return new BlazeError('OVERLOADED', `the mailbox of ${path} is full`, { details: { path } })
+}
+
+/** What lies in a mailbox, as its sender knows it. */
+export function contentOf(mail: unknown): unknown {
+  return mail instanceof AskMail ? mail.message : mail
 }

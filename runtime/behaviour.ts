@@ -1,5 +1,7 @@
 /** The words of the kernel: what a cell is told, what it may do, and how it is supervised. No code, only contracts. */
 import type { Env, Timer } from './env.ts'
+import type { GroupKey } from './group.ts'
+import type { RegistryKey } from './registry.ts'
 
 /** `full`: the mailbox is at its bound, the sender decides. `dead`: the cell will never handle it. */
 export type TellResult = 'ok' | 'full' | 'dead'
@@ -19,6 +21,11 @@ export interface Ref<M> {
   ask<R>(make: (reply: (value: R) => void) => M, timeoutMs: number): Promise<R>
   /** Stops the cell and everything below it; resolves when all is disposed. Not restarted. Idempotent. */
   stop(): Promise<void>
+  /**
+   * The same without any farewell: no `stop` of a behaviour is called. It cannot interrupt a handler that is running, nor work
+   * that ignores its signal; what is owned may still take its budget.
+   */
+  kill(): Promise<void>
 }
 
 /**
@@ -27,23 +34,35 @@ export interface Ref<M> {
  */
 export type RestartKind = 'permanent' | 'transient' | 'temporary'
 
+/** A constant: it is kept, not copied, and read again at every restart. */
 export interface ChildSpec<M> {
   /** Unique among its living siblings, no slash. */
   readonly name: string
   readonly behaviour: Behaviour<M>
   /** Default `permanent`. */
   readonly restart?: RestartKind
+  /** Its end by itself may end its supervisor (`autoShutdown`). Not for permanent children, which never end by themselves. */
+  readonly significant?: boolean
   /** Messages in the user lane. */
   readonly mailboxMax?: number
   /** How long `stop` and owned resources may each take before the cell is killed. */
   readonly stopBudgetMs?: number
+  /** After so long without mail, work or owed replies its life ends in an orderly way; the next message begins another one. */
+  readonly passivateAfterMs?: number
 }
 
-/** How a cell treats children that crash: each restarts alone, at most `intensity` times in `periodMs`, with growing waits. */
+/** Which children restart when one ends by itself, in the words of OTP; `dynamic` is its simple_one_for_one. */
+export type StrategyName = 'one_for_one' | 'one_for_all' | 'rest_for_one' | 'dynamic'
+
+/** How a cell treats children that crash: at most `intensity` restarts in `periodMs`, with growing waits. */
 export interface Supervision {
+  readonly strategy: StrategyName
   readonly intensity: number
   readonly periodMs: number
   readonly backoff: { readonly firstMs: number; readonly maxMs: number }
+  readonly autoShutdown: 'never' | 'any_significant' | 'all_significant'
+  /** Living children at once. */
+  readonly childrenMax: number
 }
 
 /** A recipe for instances; a restart makes a fresh one. */
@@ -96,8 +115,28 @@ export interface Context<M> {
   run<T>(work: (signal: AbortSignal) => Promise<T>, done: (result: RunResult<T>) => M | undefined): void
   /** Handles `message` after `delayMs`, on the system lane; never after `cancel`. */
   after(delayMs: number, message: M): Timer
+  /** The same again and again, `periodMs` apart. Ticks that are missed are skipped: at most one of a timer waits in the mail. */
+  every(periodMs: number, message: M): Timer
   /** One message per death of `ref`; at once when it is already dead. */
   watch(ref: Ref<never>, onDown: (reason: DownReason) => M): void
+  /**
+   * Ties the present lives of both cells: when one crashes or is killed, the other crashes with `LINKED_CELL_DOWN`, at once when
+   * `ref` is down already. An orderly end only ends the link.
+   */
+  link(ref: Ref<never>): void
+  unlink(ref: Ref<never>): void
+  /** Gives this cell a name in its system. Throws `NAME_TAKEN`, `OVERLOADED`. Restarts keep it. */
+  register(key: RegistryKey<M>): void
+  lookup<N>(key: RegistryKey<N>): Ref<N> | undefined
+  /** Makes this cell a member of a group. Throws `OVERLOADED`. Restarts keep it. */
+  join(key: GroupKey<M>): void
+  leave(key: GroupKey<M>): void
+  /** Puts the message that is being handled aside; an ask goes on waiting. `full`: the sender's message is still this handler's. */
+  stash(): 'ok' | 'full'
+  /** Puts all stashed messages back in front of the mailbox, oldest first. So does a crash. */
+  unstash(): void
+  /** Ends this life as soon as the cell is idle, and keeps the cell: the next message begins another life. */
+  passivate(): void
   /** Crashes this cell. Inside a handler it throws and does not return; elsewhere it takes effect at the next turn. */
   crash(error: unknown): void
   /** Ends this cell after the current handler, as `RestartKind` says: a `permanent` cell is restarted. */
@@ -114,6 +153,8 @@ export interface CellContext<M> extends Context<M> {
   later(delayMs: number, label: unknown, work: () => void): Timer
   /** For machines: announces a definition to the tap, under the identity of the machine. */
   define(machine: object, describe: () => { readonly hash: string; readonly definition: unknown }): void
+  /** For supervisors: starts children left to right, as the strategy has it. */
+  spawnAll(specs: readonly ChildSpec<never>[]): void
   /** For machines: announces a change of state. */
   entered(from: string, to: string, event: string): void
 }

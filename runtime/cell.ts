@@ -1,399 +1,296 @@
-/** A cell: mailbox, one life of a behaviour at a time, and children. Its handlers never nest and never run outside its turn. */
-import { AskTable } from './ask.ts'
-import type { Behaviour, ChildSpec, DownReason, Ref, RestartKind, TellResult } from './behaviour.ts'
-import type { DeadLetterReason, DeadLetterRing } from './dead-letter.ts'
+/** A cell: one life of a behaviour at a time, with children below it. Its handlers never nest and never run outside its turn. */
+import { Annex, settled } from './annex.ts'
+import { AskMail, contentOf } from './ask.ts'
+import { refusePromise } from './async-handler.ts'
+import type { ChildSpec, Ref, Supervision } from './behaviour.ts'
 import { messageType } from './dead-letter.ts'
-import type { Env, Timer } from './env.ts'
 import { assert, BlazeError } from './errors.ts'
-import type { FarewellHost } from './farewell.ts'
-import { tearDown } from './farewell.ts'
+import { Lifespan } from './lifespan.ts'
+import type { Next } from './lifespan.ts'
+import { Life, toError } from './life.ts'
 import type { LifeHost, Watchable } from './life.ts'
-import { Life, toError, WatcherList } from './life.ts'
 import { limits } from './limits.ts'
-import { Mailbox } from './mailbox.ts'
-import type { Runnable, Scheduler } from './scheduler.ts'
-import { checkSpec, defaultSupervision, RestartHistory } from './supervision.ts'
-import type { CellInfo, Tap } from './tap.ts'
+import type { IdleHost } from './idle-watch.ts'
+import { IdleWatch } from './idle-watch.ts'
+import type { Runnable } from './scheduler.ts'
+import { checkChildSpec } from './supervision/child-spec.ts'
+import { Family } from './supervision/family.ts'
+import type { FamilyHost } from './supervision/family.ts'
+import type { Member } from './supervision/member.ts'
+import { defaultSupervision } from './supervision/supervisor.ts'
+import { describeCell } from './cell-info.ts'
+import type { CellInfo } from './tap.ts'
 import { describeError } from './tap.ts'
 
-/** What all cells of a system share. */
-export interface Kernel {
-  readonly env: Env
-  readonly scheduler: Scheduler
-  readonly tap: Tap
-  readonly deadLetters: DeadLetterRing
-  nextId(): number
-}
+/** How the present life is to end at the end of this turn; an error is a crash. */
+type Ending = 'passivate' | 'stop-self' | 'suspend' | 'stop' | 'kill' | Error
 
-type Ending =
-  | { readonly kind: 'stop' }
-  | { readonly kind: 'stop-self' }
-  | { readonly kind: 'crash'; readonly error: Error }
+type Hosts<M> = Runnable & LifeHost<M> & FamilyHost & Watchable & IdleHost
 
-/** What follows a death: a restart after so many ms, nothing, or nothing because the supervisor gave up. */
-type Verdict = number | 'final' | 'exceeded'
-
-export class Cell<M> implements Ref<M>, Runnable, LifeHost<M>, FarewellHost, Watchable {
-  readonly id: number
-  readonly name: string
-  queued = false
-  inTurn = false
-  readonly #kernel: Kernel
-  readonly #parent: Cell<unknown> | undefined
-  readonly #behaviour: Behaviour<M>
-  readonly #restart: RestartKind
-  readonly stopBudgetMs: number
-  readonly #mailbox: Mailbox<M>
-  #status: 'running' | 'restarting' | 'stopping' | 'stopped' = 'stopped'
-  #since = 0
-  /** False once the end for good has begun: nothing is accepted any more. */
-  #open = true
-  #life: Life<M>
-  #children: Map<string, Cell<unknown>> | undefined
-  #asks: AskTable | undefined
-  readonly #watchers = new WatcherList()
+export class Cell<M> extends Lifespan<M> implements Hosts<M> {
   #pending: Ending | undefined
-  #tearingDown = false
-  #restartTimer: Timer | undefined
-  #history: RestartHistory | undefined
-  #restarts = 0
-  #lastError: string | undefined
-  #stopped: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
 
-  constructor(kernel: Kernel, parent: Cell<unknown> | undefined, spec: ChildSpec<M>) {
-    this.#kernel = kernel
-    this.#parent = parent
-    this.id = kernel.nextId()
-    this.name = spec.name
-    this.#behaviour = spec.behaviour
-    this.#restart = spec.restart ?? 'permanent'
-    this.stopBudgetMs = spec.stopBudgetMs ?? limits.stopBudgetMs
-    this.#mailbox = new Mailbox(spec.mailboxMax ?? limits.mailboxMessagesMax, this)
-    this.#life = new Life(this)
+  get supervision(): Supervision {
+    return this.spec.behaviour.supervision ?? defaultSupervision
   }
 
-  get path(): string {
-    return this.#parent === undefined ? '' : `${this.#parent.path}/${this.name}`
-  }
-
-  get self(): Ref<M> {
-    return this
-  }
-
-  get env(): Env {
-    return this.#kernel.env
-  }
-
-  get tap(): Tap {
-    return this.#kernel.tap
-  }
-
-  get alive(): boolean {
-    return this.#open
+  get presentLife(): Life<never> | undefined {
+    return this.status === 'running' ? this.life : undefined
   }
 
   get hasWork(): boolean {
-    if (this.#status !== 'running') return false
-    return this.#mailbox.depth > 0 || this.#pending !== undefined || this.#life.mailDepth > 0
-  }
-
-  tell(message: M): TellResult {
-    if (message === undefined) throw new TypeError('tell: message: expected anything but undefined')
-    if (!this.#open) {
-      this.#bury(message, 'dead')
-      return 'dead'
-    }
-    if (!this.#mailbox.offer(message)) return 'full'
-    if (!this.queued && this.#status === 'running') this.#kernel.scheduler.enqueue(this)
-    return 'ok'
-  }
-
-  ask<R>(make: (reply: (value: R) => void) => M, timeoutMs: number): Promise<R> {
-    this.#asks ??= new AskTable(this.env, this.path)
-    return this.#asks.open((message: M) => this.tell(message), make, timeoutMs)
+    if (this.status === 'passive') return this.mailDepth > 0
+    return this.status === 'running' && (this.#hasMail || this.#pending !== undefined)
   }
 
   stop(): Promise<void> {
-    if (this.#status === 'stopped') {
-      this.#open = false
-      return Promise.resolve()
-    }
-    if (this.#stopped !== undefined) return this.#stopped.promise
-    let resolve: () => void = () => {}
-    const promise = new Promise<void>((settle) => {
-      resolve = settle
-    })
-    this.#stopped = { promise, resolve }
-    this.#open = false
-    if (this.#status === 'running') {
-      this.#pending = { kind: 'stop' }
-      this.wake()
-    } else if (this.#status === 'restarting' && !this.#tearingDown) {
-      this.#restartTimer?.cancel()
-      this.#finish('stopped', false)
-    }
-    return promise
+    return this.#stopOrKill('stop')
+  }
+
+  kill(): Promise<void> {
+    return this.#stopOrKill('kill')
+  }
+
+  suspend(): Promise<void> {
+    if (this.status === 'stopped') return Promise.resolve()
+    if (!this.open) return this.stop()
+    if (this.status === 'passive' || this.status === 'restarting') return Promise.resolve()
+    const annex = (this.annex ??= new Annex())
+    annex.down ??= settled()
+    this.#request('suspend')
+    return annex.down.promise
   }
 
   wake(): void {
-    if (this.#status === 'running') this.#kernel.scheduler.enqueue(this)
+    if (this.status === 'running') this.kernel.scheduler.enqueue(this)
   }
 
   requestCrash(error: unknown): void {
-    if (this.#status !== 'running' || this.#pending?.kind === 'stop') return
-    this.#pending = { kind: 'crash', error: toError(error) }
-    this.wake()
+    this.#request(toError(error))
   }
 
   requestStopSelf(): void {
-    if (this.#status !== 'running' || this.#pending !== undefined) return
-    this.#pending = { kind: 'stop-self' }
+    this.#request('stop-self')
+  }
+
+  requestPassivation(): void {
+    this.#idleWatch().asked = true
     this.wake()
   }
 
-  addWatcher(notify: (reason: DownReason) => void): () => void {
-    if (this.#status === 'stopped') {
-      notify({ kind: 'stopped', final: true })
-      return () => {}
-    }
-    return this.#watchers.add(notify)
+  requestRest(): void {
+    this.#request('passivate')
   }
 
-  pressureChanged(high: boolean): void {
-    if (!this.tap.active) return
-    this.#emit(high ? 'mailbox.high' : 'mailbox.low', { depth: this.#mailbox.depth, max: this.#mailbox.max })
+  get isIdle(): boolean {
+    const owed = this.annex?.owed?.size ?? 0
+    return !this.#hasMail && this.life?.runs === 0 && owed === 0 && this.stashDepth === 0
   }
 
   spawnChild<N>(spec: ChildSpec<N>): Ref<N> {
-    if (this.#status !== 'running' || !this.#open)
-      throw new BlazeError('CELL_DOWN', `${this.path} is down and starts no children`)
-    checkSpec(spec)
-    assert(this.path.split('/').length <= limits.treeDepthMax, `the tree below ${this.path} is too deep`)
-    this.#children ??= new Map()
-    const namesake = this.#children.get(spec.name)
-    if (namesake !== undefined && namesake.#status !== 'stopped')
-      throw new BlazeError('NAME_TAKEN', `${this.path} already has a child ${spec.name}`)
-    this.#children.delete(spec.name)
-    const child = new Cell(this.#kernel, this, spec)
-    this.#children.set(spec.name, child)
-    child.start()
+    const child = this.#makeChild(spec)
+    this.#withFamily().add(child)
     return child
   }
 
-  /** Begins a life. The root is started by its system, every other cell by its parent. */
-  start(): void {
+  spawnChildren(specs: readonly ChildSpec<never>[]): void {
+    this.#withFamily().addAll(specs.map((spec) => this.#makeChild(spec)))
+  }
+
+  createChild(spec: ChildSpec<never>): Member {
+    return new Cell<never>(this.kernel, this, spec)
+  }
+
+  begin(): boolean {
+    if (!this.open || (this.status !== 'restarting' && this.status !== 'passive')) return true
+    const woken = this.status === 'passive'
+    const restarted = !woken && this.life !== undefined
+    if (restarted) (this.annex ??= new Annex()).restarts++
     const life = new Life<M>(this)
-    this.#life = life
-    this.#enter('running')
-    if (this.tap.active)
-      this.#emit(this.#restarts === 0 ? 'cell.started' : 'cell.restarted', { kind: this.#behaviour.kind })
+    this.life = life
+    this.enter('running')
+    if (this.kernel.tap.active) {
+      const about = { kind: this.spec.behaviour.kind, parent: this.parentId, ...(woken ? { woken } : {}) }
+      this.emit(restarted ? 'cell.restarted' : 'cell.started', about)
+    }
     this.inTurn = true
     try {
-      life.instance = this.#behaviour.start(life)
+      life.instance = this.spec.behaviour.start(life)
     } catch (error) {
-      this.#crash(toError(error), undefined)
-      return
-    } finally {
       this.inTurn = false
+      return this.#crash(toError(error)) === 'final'
     }
+    this.inTurn = false
+    if (this.spec.passivateAfterMs !== undefined) this.#idleWatch().turned(true)
     if (this.hasWork) this.wake()
+    return true
   }
 
   turn(messagesMax: number): number {
-    if (this.#status !== 'running') return 0
-    const life = this.#life
-    const instance = life.instance
+    const life = this.life
+    if (this.status !== 'running' || life === undefined) {
+      if (this.status === 'passive') this.begin()
+      return 0
+    }
+    const { mailbox, kernel } = this
+    const { turn } = kernel
+    turn.cell = this
     let handled = 0
-    let current: unknown
+    let label: unknown
+    let told = false
     this.inTurn = true
     try {
       while (handled < messagesMax && this.#pending === undefined) {
-        const mail = life.mailDepth > 0 ? life.takeMail() : undefined
+        turn.aside = false
+        const mail = life.takeMail()
         if (mail !== undefined) {
-          current = mail.label
+          label = mail.label
+          told = false
+          turn.mail = undefined
           mail.work()
         } else {
-          const message = this.#mailbox.take()
-          if (message === undefined) break
-          current = message
-          this.#asks?.deliver(message)
-          instance?.receive(message)
+          const taken = mailbox?.take()
+          if (taken === undefined) break
+          label = taken
+          told = true
+          turn.mail = taken
+          this.#handle(life, taken)
         }
         handled++
       }
     } catch (error) {
       this.inTurn = false
-      this.#crash(toError(error), current)
+      this.#crash(toError(error), { label, told })
       return handled + 1
+    } finally {
+      this.inTurn = false
+      turn.cell = undefined
+      turn.mail = undefined
     }
-    this.inTurn = false
+    this.annex?.idle?.turned(handled > 0)
     if (this.#pending !== undefined) this.#end(this.#pending)
     return handled
   }
 
+  deliver(message: M): void {
+    this.kernel.turn.mail = message
+    if (this.kernel.tap.messages) this.#show(message, 'system')
+    const result: unknown = this.life?.instance?.receive(message)
+    if (result !== undefined) refusePromise(result, `receive of ${this.spec.behaviour.kind}`)
+  }
+
   info(): CellInfo {
-    const instance = this.#status === 'running' ? this.#life.instance : undefined
-    const state = instance?.state?.() ?? { name: this.#status, since: this.#since }
-    const detail = instance?.inspect?.()
-    const definition = instance?.definition?.()
-    return {
-      id: this.id,
-      path: this.path,
-      kind: this.#behaviour.kind,
-      parent: this.#parent?.isRoot === false ? this.#parent.id : null,
-      state: state.name,
-      since: state.since,
-      mailbox: { depth: this.#mailbox.depth, max: this.#mailbox.max },
-      restarts: this.#restarts,
-      ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
-      ...(definition === undefined ? {} : { definition }),
-      ...(detail === undefined ? {} : { detail }),
+    const { annex, mailbox, spec, id, path } = this
+    const status = this.status === 'closing' ? 'restarting' : this.status
+    const since = this.kernel.startedAt + this.since
+    return describeCell(
+      { id, path, spec, status, since, parent: this.parentId, annex, mailbox },
+      this.presentLife?.instance,
+    )
+  }
+
+  #handle(life: Life<M>, mail: M | AskMail): void {
+    if (this.kernel.tap.messages) this.#show(contentOf(mail), 'user')
+    if (mail instanceof AskMail) {
+      // It was told as an M; the envelope is ours.
+      const result: unknown = life.instance?.receive(mail.message as M)
+      this.noteOwed(mail)
+      if (result !== undefined) refusePromise(result, `receive of ${this.spec.behaviour.kind}`)
+      return
     }
+    const result: unknown = life.instance?.receive(mail)
+    if (result !== undefined) refusePromise(result, `receive of ${this.spec.behaviour.kind}`)
   }
 
-  get isRoot(): boolean {
-    return this.#parent === undefined
+  get #hasMail(): boolean {
+    return this.mailDepth > 0 || (this.life !== undefined && this.life.mailDepth > 0)
   }
 
-  get children(): Iterable<Cell<unknown>> {
-    return this.#children?.values() ?? []
+  #show(message: unknown, lane: 'user' | 'system'): void {
+    this.emit('message', { message: messageType(message), lane })
   }
 
-  /** True when the child stays in the tree, down, for people to see. */
-  childGaveUp(child: Cell<unknown>, error: Error): boolean {
-    const cause = new BlazeError('RESTART_LIMIT', `${child.path} crashed too often: ${error.message}`, {
-      cause: error,
-      details: { path: child.path },
-    })
-    if (!this.isRoot) {
-      this.requestCrash(cause)
-      return false
+  get #depth(): number {
+    let depth = 0
+    for (let cell = this.parent; cell !== undefined; cell = cell.parent) depth++
+    return depth
+  }
+
+  #withFamily(): Family {
+    this.family ??= new Family(this)
+    return this.family
+  }
+
+  #makeChild<N>(spec: ChildSpec<N>): Cell<N> {
+    if (this.status !== 'running' || !this.open)
+      throw new BlazeError('CELL_DOWN', `${this.path} is down and starts no children`)
+    checkChildSpec(spec)
+    assert(this.#depth < limits.treeDepthMax, 'the tree of cells is too deep')
+    return new Cell(this.kernel, this, spec)
+  }
+
+  /** The more final ending wins. */
+  #request(ending: Ending): void {
+    if (this.status !== 'running' || rank(ending) <= rank(this.#pending)) return
+    this.#pending = ending
+    this.wake()
+  }
+
+  #stopOrKill(how: 'stop' | 'kill'): Promise<void> {
+    this.open = false
+    if (this.status === 'stopped') return Promise.resolve()
+    this.stopped ??= settled()
+    const { promise } = this.stopped
+    if (this.status === 'running') this.#request(how)
+    else if (this.status === 'restarting' || this.status === 'passive') {
+      this.annex?.restartTimer?.cancel()
+      this.finish(how === 'kill' ? 'killed' : 'stopped', false, false)
     }
-    this.env.log.error('supervision.gave-up', { path: child.path, error: describeError(error) })
-    if (this.tap.active)
-      this.tap.emit('event', child.path, child.id, {
-        event: 'supervision.gave-up',
-        error: describeError(error),
-      })
-    return true
+    return promise
   }
 
   #end(ending: Ending): void {
     this.#pending = undefined
-    switch (ending.kind) {
-      case 'crash':
-        this.#crash(ending.error, undefined)
-        break
-      case 'stop':
-        this.#die('stopped', 'final', undefined)
-        break
-      case 'stop-self':
-        this.#die('stopped', this.#restart === 'permanent' ? this.#verdict() : 'final', undefined)
-        break
-    }
+    if (ending instanceof Error) this.#crash(ending)
+    else if (ending === 'stop-self') this.leave(this.verdict(ending), 'stopped')
+    else if (ending === 'suspend') this.leave('group', 'stopped')
+    else if (ending === 'passivate' && this.isIdle) this.leave('passive', 'stopped')
+    else if (ending === 'passivate') this.wake()
+    else this.leave('final', ending === 'kill' ? 'killed' : 'stopped')
   }
 
-  #crash(error: Error, message: unknown): void {
-    const stopAsked = !this.#open
+  #crash(error: Error, failing?: { readonly label: unknown; readonly told: boolean }): Next {
     this.#pending = undefined
-    this.#lastError = describeError(error)
-    if (message !== undefined) this.#bury(message, 'crashed')
-    this.env.log.error('cell.crashed', { path: this.path, error: this.#lastError, stack: error.stack })
-    if (this.tap.active)
-      this.#emit('cell.crashed', {
-        error: this.#lastError,
-        message: message === undefined ? null : messageType(message),
+    if (failing !== undefined) this.loseCurrent(failing.label)
+    const text = describeError(error)
+    ;(this.annex ??= new Annex()).lastError = text
+    this.env.log.error('cell.crashed', { path: this.path, error: text, stack: error.stack })
+    if (this.kernel.tap.active)
+      this.emit('cell.crashed', {
+        error: text,
+        message: failing === undefined ? null : messageType(contentOf(failing.label)),
       })
-    const verdict = stopAsked || this.#restart === 'temporary' ? 'final' : this.#verdict()
-    this.#die('crashed', verdict, error)
+    if (failing?.told === true) this.quarantine(failing.label, text)
+    const next = this.verdict('crash')
+    this.leave(next, 'crashed', error)
+    return next
   }
 
-  #verdict(): Verdict {
-    const supervision = this.#parent?.supervision ?? defaultSupervision
-    this.#history ??= new RestartHistory()
-    return this.#history.next(supervision, this.env.monotonic(), this.env.random())
-  }
-
-  get supervision(): typeof defaultSupervision {
-    return this.#behaviour.supervision ?? defaultSupervision
-  }
-
-  #die(kind: 'stopped' | 'crashed', verdict: Verdict, error: Error | undefined): void {
-    const final = typeof verdict !== 'number'
-    this.#enter(final ? 'stopping' : 'restarting')
-    if (final) this.#close()
-    if (kind === 'crashed') {
-      // The state that owed answers and had asked for this mail is gone; the next life starts clean.
-      this.#asks?.failDelivered()
-      for (const label of this.#life.end()) this.#bury(label, 'crashed')
-      this.#watchers.notify({ kind, final, error })
-    }
-    const failure = error ?? new Error(`${this.path} stopped itself`)
-    const kept =
-      verdict === 'exceeded' && this.#parent !== undefined && this.#parent.childGaveUp(this, failure)
-    this.#tearingDown = true
-    void tearDown(this.#life, [...this.children], this, kind === 'stopped').then((killed) => {
-      this.#tearingDown = false
-      this.#children = undefined
-      if (final || !this.#open) this.#finish(killed ? 'killed' : 'stopped', kept)
-      else this.#awaitRestart(kind, verdict)
-    })
-  }
-
-  #awaitRestart(kind: 'stopped' | 'crashed', waitMs: number): void {
-    if (kind === 'stopped') this.#watchers.notify({ kind, final: false })
-    this.#restartTimer = this.env.after(waitMs, () => {
-      this.#restarts++
-      this.start()
-    })
-  }
-
-  lost(label: unknown): void {
-    this.#bury(label, 'stopped')
-  }
-
-  failed(error: unknown): void {
-    this.#lastError = describeError(error)
-    this.env.log.error('cell.stop.failed', { path: this.path, error: this.#lastError })
-  }
-
-  #finish(kind: 'stopped' | 'killed', kept: boolean): void {
-    this.#enter('stopped')
-    this.#close()
-    this.#watchers.notify({ kind, final: true })
-    if (!kept) this.#parent?.forget(this)
-    if (this.tap.active) this.#emit('cell.stopped', { kind })
-    this.#stopped?.resolve()
-  }
-
-  forget(child: Cell<unknown>): void {
-    if (this.#children?.get(child.name) === child) this.#children.delete(child.name)
-  }
-
-  /** Nothing is accepted or answered any more. */
-  #close(): void {
-    this.#open = false
-    for (let message = this.#mailbox.take(); message !== undefined; message = this.#mailbox.take())
-      this.#bury(message, 'stopped')
-    this.#asks?.failAll()
-  }
-
-  #bury(message: unknown, reason: DeadLetterReason): void {
-    const at = this.env.now()
-    this.#kernel.deadLetters.add({ at, path: this.path, id: this.id, reason, message: messageType(message) })
-  }
-
-  #enter(status: 'running' | 'restarting' | 'stopping' | 'stopped'): void {
-    this.#status = status
-    this.#since = this.env.now()
-  }
-
-  #emit(type: Parameters<Tap['emit']>[0], details: object): void {
-    this.tap.emit(type, this.path, this.id, details)
+  #idleWatch(): IdleWatch {
+    const annex = (this.annex ??= new Annex())
+    annex.idle ??= new IdleWatch(this, this.spec.passivateAfterMs)
+    return annex.idle
   }
 }
 
-/** Starts a child under the cell behind `ref`, supervised by it. Throws `CELL_DOWN`, `NAME_TAKEN`. */
+function rank(ending: Ending | undefined): number {
+  if (ending === undefined) return 0
+  return ending instanceof Error ? ranks.crash : ranks[ending]
+}
+
+const ranks = { passivate: 1, 'stop-self': 2, suspend: 3, crash: 4, stop: 5, kill: 6 } as const
+
+/** Starts a child under the cell behind `ref`, supervised by it. Throws `CELL_DOWN`, `NAME_TAKEN`, `OVERLOADED`, `TypeError`. */
 export function spawnUnder<N>(ref: Ref<never>, spec: ChildSpec<N>): Ref<N> {
   if (!(ref instanceof Cell)) throw new TypeError('spawnUnder: ref: expected the ref of a cell')
   return ref.spawnChild(spec)

@@ -201,6 +201,16 @@ export const ERRORS = {
     retryable: false,
     advice: 'read the cause; the supervisor escalates this crash',
   },
+  LINKED_CELL_DOWN: {
+    meaning: 'a cell that this cell is linked to crashed, was killed, or was down already',
+    retryable: true,
+    advice: 'read the cause; use watch instead of link to survive it',
+  },
+  ASYNC_HANDLER: {
+    meaning: 'a handler returned a promise',
+    retryable: false,
+    advice: 'do the waiting in ctx.run; its result comes back as a message',
+  },
   NAME_TAKEN: { meaning: 'the name is already in use here', retryable: false, advice: 'choose another name' },
   BAD_VALUE: {
     meaning: 'a value cannot be stored or decoded',

@@ -1,4 +1,5 @@
 /** The end of one life: children right to left, the behaviour's own farewell, what it owns. Every wait has a budget. */
+import { isThenable } from './async-handler.ts'
 import type { Env, Timer } from './env.ts'
 import type { Life } from './life.ts'
 
@@ -12,19 +13,60 @@ export interface FarewellHost {
   failed(error: unknown): void
 }
 
-/** True when a budget was overrun. `orderly` calls the behaviour's `stop` and ends the life; after a crash it has ended already. */
-export async function tearDown<M>(
+/**
+ * True when a budget was overrun. `orderly` calls the behaviour's `stop` and ends the life; after a crash or kill it has ended
+ * already. Done before it returns when there is nothing to wait for: most cells have neither children nor resources.
+ */
+export function tearDown<M>(
   life: Life<M>,
-  children: readonly { stop(): Promise<void> }[],
+  children: Promise<void> | undefined,
+  host: FarewellHost,
+  orderly: boolean,
+): boolean | Promise<boolean> {
+  if (children !== undefined) return tearDownLater(life, children, host, orderly)
+  if (!orderly) return life.ownsAny ? dispose(life, host, false) : false
+  const farewell = sayFarewell(life, host)
+  if (farewell !== undefined) return endAfter(life, farewell, host)
+  endLife(life, host)
+  return life.ownsAny ? dispose(life, host, false) : false
+}
+
+async function tearDownLater<M>(
+  life: Life<M>,
+  children: Promise<void>,
   host: FarewellHost,
   orderly: boolean,
 ): Promise<boolean> {
-  let killed = false
-  for (const child of children.toReversed()) await child.stop()
-  if (orderly) {
-    killed = !(await withinBudget(host, () => life.instance?.stop?.()))
-    for (const label of life.end()) host.lost(label)
+  await children
+  return tearDown(life, undefined, host, orderly)
+}
+
+async function endAfter<M>(
+  life: Life<M>,
+  farewell: PromiseLike<unknown>,
+  host: FarewellHost,
+): Promise<boolean> {
+  const killed = !(await withinBudget(host, () => farewell))
+  endLife(life, host)
+  return dispose(life, host, killed)
+}
+
+function sayFarewell<M>(life: Life<M>, host: FarewellHost): PromiseLike<unknown> | undefined {
+  try {
+    const result: unknown = life.instance?.stop?.()
+    return isThenable(result) ? result : undefined
+  } catch (error) {
+    host.failed(error)
+    return undefined
   }
+}
+
+function endLife<M>(life: Life<M>, host: FarewellHost): void {
+  for (const label of life.end()) host.lost(label)
+}
+
+async function dispose<M>(life: Life<M>, host: FarewellHost, killedBefore: boolean): Promise<boolean> {
+  let killed = killedBefore
   // One that never closes costs its budget, and the rest is still disposed of.
   while (life.ownsAny) killed = !(await withinBudget(host, () => life.disposeOwned())) || killed
   return killed

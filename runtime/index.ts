@@ -13,6 +13,11 @@ export type {
   RunResult,
   TellResult,
 } from './behaviour.ts'
+export { groupKey } from './group.ts'
+export type { BroadcastResult, GroupKey, Groups } from './group.ts'
+export type { QuarantinedMessage, Quarantine } from './quarantine.ts'
+export { registryKey } from './registry.ts'
+export type { Registry, RegistryKey } from './registry.ts'
 export { createChance, fingerprint } from './chance.ts'
 export type { DeadLetter, DeadLetterReason, DeadLetters } from './dead-letter.ts'
 export { createNodeEnv, silentLog } from './env.ts'
@@ -26,8 +31,13 @@ export { reducer } from './reducer.ts'
 export type { ReducerSpec } from './reducer.ts'
 export { createSimulation } from './simulation.ts'
 export type { Simulation, SimulationLimits } from './simulation.ts'
-export { supervisor } from './supervision.ts'
-export type { SupervisorMessage, SupervisorSpec } from './supervision.ts'
+export { supervisor } from './supervision/supervisor.ts'
+export type {
+  DynamicSupervisorSpec,
+  StaticSupervisorSpec,
+  SupervisorMessage,
+  SupervisorSpec,
+} from './supervision/supervisor.ts'
 export { createSystem } from './system.ts'
 export type { System } from './system.ts'
 export { describeError } from './tap.ts'

@@ -2,27 +2,37 @@
 import type { CellContext, ChildSpec, Disposable, DownReason, Instance, Ref, RunResult } from './behaviour.ts'
 import type { Env, Timer } from './env.ts'
 import { assert, BlazeError } from './errors.ts'
+import type { GroupKey } from './group.ts'
+import type { Kernel } from './kernel.ts'
 import { limits } from './limits.ts'
+import type { RegistryKey } from './registry.ts'
 import { Ring } from './ring.ts'
-import type { Tap } from './tap.ts'
 
 /** What a life needs of its cell. */
 export interface LifeHost<M> {
   readonly self: Ref<M>
-  readonly env: Env
-  readonly tap: Tap
+  readonly kernel: Kernel
   /** True while a handler of this cell is on the stack. */
   readonly inTurn: boolean
   spawnChild<N>(spec: ChildSpec<N>): Ref<N>
+  spawnChildren(specs: readonly ChildSpec<never>[]): void
+  /** Handles a message outside the user lane, in a turn. */
+  deliver(message: M): void
   /** Asks for a turn. */
   wake(): void
   requestCrash(error: unknown): void
   requestStopSelf(): void
+  requestPassivation(): void
+  stash(): 'ok' | 'full'
+  unstash(): void
 }
 
-/** What can be watched: a cell. Returns the way to stop watching. */
+/** What can be watched and linked to: a cell. */
 export interface Watchable {
+  /** Returns the way to stop watching. */
   addWatcher(notify: (reason: DownReason) => void): () => void
+  /** Its present life, unless it is down. */
+  readonly presentLife: Life<never> | undefined
 }
 
 /** Those who watch one cell, across its restarts. */
@@ -43,20 +53,28 @@ export class WatcherList {
   }
 }
 
-interface SystemMail {
+export interface SystemMail {
   readonly label: unknown
   readonly work: () => void
 }
 
+/** What a life has asked for; most lives of a large system ask for nothing. */
+class Holdings {
+  mail: Ring<SystemMail> | undefined
+  abort: AbortController | undefined
+  owned: Disposable[] | undefined
+  timers: Set<Timer> | undefined
+  watches: Set<() => void> | undefined
+  links: Set<Life<never>> | undefined
+}
+
 export class Life<M> implements CellContext<M> {
   instance: Instance<M> | undefined
+  /** `run`s that have not come back. */
+  runs = 0
   readonly #host: LifeHost<M>
-  readonly #mail = new Ring<SystemMail>()
   #dead = false
-  #abort: AbortController | undefined
-  #owned: Disposable[] | undefined
-  #timers: Set<Timer> | undefined
-  #watches: Set<() => void> | undefined
+  #holdings: Holdings | undefined
 
   constructor(host: LifeHost<M>) {
     this.#host = host
@@ -67,7 +85,7 @@ export class Life<M> implements CellContext<M> {
   }
 
   get env(): Env {
-    return this.#host.env
+    return this.#host.kernel.env
   }
 
   get path(): string {
@@ -75,36 +93,40 @@ export class Life<M> implements CellContext<M> {
   }
 
   get signal(): AbortSignal {
-    this.#abort ??= new AbortController()
-    if (this.#dead) this.#abort.abort()
-    return this.#abort.signal
+    const held = this.#hold()
+    held.abort ??= new AbortController()
+    if (this.#dead) held.abort.abort()
+    return held.abort.signal
   }
 
   /** System mail that waits for a turn. */
   get mailDepth(): number {
-    return this.#mail.length
+    const mail = this.#holdings?.mail
+    return mail === undefined ? 0 : mail.length
   }
 
   takeMail(): SystemMail | undefined {
-    return this.#mail.shift()
+    return this.#holdings?.mail?.shift()
   }
 
   post(label: unknown, work: () => void): void {
     if (this.#dead) return
+    const held = this.#hold()
+    const mail = (held.mail ??= new Ring())
     // Never dropped, so an overflow can only be a bug of this cell.
-    if (this.#mail.length >= limits.systemMailMax) {
+    if (mail.length >= limits.systemMailMax) {
       this.#host.requestCrash(new BlazeError('OVERLOADED', `the system lane of ${this.path} is full`))
       return
     }
-    this.#mail.push({ label, work })
+    mail.push({ label, work })
     this.#host.wake()
   }
 
   later(delayMs: number, label: unknown, work: () => void): Timer {
     if (this.#dead) return { cancel() {} }
     let cancelled = false
-    const native = this.#host.env.after(delayMs, () => {
-      this.#timers?.delete(timer)
+    const native = this.env.after(delayMs, () => {
+      this.#holdings?.timers?.delete(timer)
       this.post(label, () => {
         if (!cancelled) work()
       })
@@ -113,21 +135,43 @@ export class Life<M> implements CellContext<M> {
       cancel: () => {
         cancelled = true
         native.cancel()
-        this.#timers?.delete(timer)
+        this.#holdings?.timers?.delete(timer)
       },
     }
-    this.#timers ??= new Set()
-    this.#timers.add(timer)
+    this.#keep(timer)
     return timer
   }
 
   after(delayMs: number, message: M): Timer {
-    return this.later(delayMs, message, () => this.#receive(message))
+    checkDelay('after: delayMs', delayMs, 0)
+    return this.later(delayMs, message, () => this.#host.deliver(message))
+  }
+
+  every(periodMs: number, message: M): Timer {
+    checkDelay('every: periodMs', periodMs, Number.MIN_VALUE)
+    const { env } = this
+    let due = env.monotonic()
+    let next: Timer = { cancel() {} }
+    const arm = (): void => {
+      // The next tick of the original beat that is still ahead.
+      const late = env.monotonic() - due
+      due += periodMs * Math.max(1, Math.floor(late / periodMs) + 1)
+      next = this.later(due - env.monotonic(), message, () => {
+        arm()
+        this.#host.deliver(message)
+      })
+    }
+    arm()
+    return { cancel: () => next.cancel() }
   }
 
   spawn<N>(spec: ChildSpec<N>): Ref<N> {
     if (this.#dead) throw new BlazeError('CELL_DOWN', `${this.path} is down and starts no children`)
     return this.#host.spawnChild(spec)
+  }
+
+  spawnAll(specs: readonly ChildSpec<never>[]): void {
+    this.#host.spawnChildren(specs)
   }
 
   own<T extends Disposable>(resource: T): T {
@@ -136,18 +180,21 @@ export class Life<M> implements CellContext<M> {
       void this.#dispose(resource)
       return resource
     }
-    this.#owned ??= []
-    assert(this.#owned.length < limits.ownedMax, `${this.path} owns more than ${limits.ownedMax} resources`)
-    this.#owned.push(resource)
+    const held = this.#hold()
+    held.owned ??= []
+    assert(held.owned.length < limits.ownedMax, `${this.path} owns more than ${limits.ownedMax} resources`)
+    held.owned.push(resource)
     return resource
   }
 
   run<T>(work: (signal: AbortSignal) => Promise<T>, done: (result: RunResult<T>) => M | undefined): void {
     if (this.#dead) return
+    this.runs++
     const settle = (result: RunResult<T>): void => {
+      this.runs--
       this.post({ type: 'run' }, () => {
         const message = done(result)
-        if (message !== undefined) this.#receive(message)
+        if (message !== undefined) this.#host.deliver(message)
       })
     }
     const start = async (): Promise<T> => work(this.signal)
@@ -164,12 +211,62 @@ export class Life<M> implements CellContext<M> {
     let gone = false
     remove = ref.addWatcher((reason) => {
       gone = reason.final
-      if (gone && remove !== undefined) this.#watches?.delete(remove)
-      this.post({ type: 'down' }, () => this.#receive(onDown(reason)))
+      if (gone && remove !== undefined) this.#holdings?.watches?.delete(remove)
+      this.post({ type: 'down' }, () => this.#host.deliver(onDown(reason)))
     })
     if (gone) return
-    this.#watches ??= new Set()
-    this.#watches.add(remove)
+    const held = this.#hold()
+    held.watches ??= new Set()
+    held.watches.add(remove)
+  }
+
+  link(ref: Ref<never>): void {
+    if (this.#dead || ref === this.self) return
+    if (!isWatchable(ref)) throw new TypeError('link: ref: expected the ref of a cell')
+    const other = ref.presentLife
+    if (other === undefined) {
+      this.crash(linkedDown(ref.path, undefined))
+      return
+    }
+    this.#tie(other)
+    other.#tie(this)
+  }
+
+  unlink(ref: Ref<never>): void {
+    const other = isWatchable(ref) ? ref.presentLife : undefined
+    if (other === undefined) return
+    this.#holdings?.links?.delete(other)
+    other.#holdings?.links?.delete(this)
+  }
+
+  register(key: RegistryKey<M>): void {
+    if (!this.#dead) this.#host.kernel.registry.register(key, this.self)
+  }
+
+  lookup<N>(key: RegistryKey<N>): Ref<N> | undefined {
+    return this.#host.kernel.registry.lookup(key)
+  }
+
+  join(key: GroupKey<M>): void {
+    if (!this.#dead) this.#host.kernel.groups.join(key, this.self)
+  }
+
+  leave(key: GroupKey<M>): void {
+    if (!this.#dead) this.#host.kernel.groups.leave(key, this.self)
+  }
+
+  stash(): 'ok' | 'full' {
+    if (this.#dead || !this.#host.inTurn)
+      throw new TypeError('stash: expected to be called while a message is handled')
+    return this.#host.stash()
+  }
+
+  unstash(): void {
+    if (!this.#dead) this.#host.unstash()
+  }
+
+  passivate(): void {
+    if (!this.#dead) this.#host.requestPassivation()
   }
 
   crash(error: unknown): void {
@@ -183,40 +280,72 @@ export class Life<M> implements CellContext<M> {
   }
 
   emit(event: string, details: object = {}): void {
-    const { tap, self } = this.#host
+    const { kernel, self } = this.#host
+    const { tap } = kernel
     if (tap.active) tap.emit('event', self.path, self.id, { ...details, event })
   }
 
   define(machine: object, describe: () => { readonly hash: string; readonly definition: unknown }): void {
-    this.#host.tap.define(machine, describe)
+    this.#host.kernel.tap.define(machine, describe)
   }
 
   entered(from: string, to: string, event: string): void {
-    const { tap, self } = this.#host
+    const { kernel, self } = this.#host
+    const { tap } = kernel
     if (tap.active) tap.emit('machine.state', self.path, self.id, { from, to, event })
   }
 
-  /** Death: nothing of this life reaches the cell any more. Returns the labels of the mail that was lost. */
-  end(): unknown[] {
+  /**
+   * Death: nothing of this life reaches the cell any more. With an error the cells that are linked to it crash too. Returns the
+   * labels of the mail that was lost.
+   */
+  end(error?: unknown): unknown[] {
     this.#dead = true
-    this.#abort?.abort()
-    for (const timer of this.#timers ?? []) timer.cancel()
-    for (const remove of this.#watches ?? []) remove()
-    this.#watches = undefined
+    const held = this.#holdings
+    if (held === undefined) return []
+    held.abort?.abort()
+    for (const timer of held.timers ?? []) timer.cancel()
+    for (const remove of held.watches ?? []) remove()
+    held.watches = undefined
+    for (const other of held.links ?? []) {
+      other.#holdings?.links?.delete(this)
+      if (error !== undefined) other.#host.requestCrash(linkedDown(this.path, error))
+    }
+    held.links = undefined
     const lost: unknown[] = []
-    for (let mail = this.#mail.shift(); mail !== undefined; mail = this.#mail.shift()) lost.push(mail.label)
+    for (let mail = this.takeMail(); mail !== undefined; mail = this.takeMail()) lost.push(mail.label)
     return lost
   }
 
   /** Disposes of what is owned, last owned first, each before the next. Never rejects. */
   async disposeOwned(): Promise<void> {
-    const owned = this.#owned ?? []
+    const owned = this.#holdings?.owned ?? []
     for (let resource = owned.pop(); resource !== undefined; resource = owned.pop())
       await this.#dispose(resource)
   }
 
   get ownsAny(): boolean {
-    return this.#owned !== undefined && this.#owned.length > 0
+    const owned = this.#holdings?.owned
+    return owned !== undefined && owned.length > 0
+  }
+
+  #hold(): Holdings {
+    this.#holdings ??= new Holdings()
+    return this.#holdings
+  }
+
+  #tie(other: Life<never>): void {
+    const held = this.#hold()
+    held.links ??= new Set()
+    held.links.add(other)
+  }
+
+  #keep(timer: Timer): void {
+    const held = this.#hold()
+    held.timers ??= new Set()
+    held.timers.add(timer)
+    if (held.timers.size > limits.timersMax)
+      this.#host.requestCrash(new BlazeError('OVERLOADED', `${this.path} has ${limits.timersMax} timers`))
   }
 
   async #dispose(resource: Disposable): Promise<void> {
@@ -224,18 +353,27 @@ export class Life<M> implements CellContext<M> {
       await (typeof resource === 'function' ? resource() : resource.close())
     } catch (error) {
       // The others still have to be disposed of; the cell is dead, so nobody is left to crash.
-      this.#host.env.log.error('cell.dispose.failed', { path: this.path, error: String(error) })
+      this.env.log.error('cell.dispose.failed', { path: this.path, error: String(error) })
       this.emit('dispose.failed', { error: String(error) })
     }
-  }
-
-  #receive(message: M): void {
-    this.instance?.receive(message)
   }
 }
 
 export function toError(error: unknown): Error {
   return error instanceof Error ? error : new Error(`a cell failed with ${String(error)}`)
+}
+
+function linkedDown(path: string, cause: unknown): BlazeError {
+  const what = cause === undefined ? 'was down when it was linked' : 'crashed or was killed'
+  return new BlazeError('LINKED_CELL_DOWN', `${path}, which is linked to this cell, ${what}`, {
+    cause,
+    details: { path },
+  })
+}
+
+/** Throws `TypeError`. */
+function checkDelay(what: string, ms: number, minMs: number): void {
+  if (!(ms >= minMs && ms < Infinity)) throw new TypeError(`${what}: expected milliseconds, got ${ms}`)
 }
 
 function isWatchable(ref: unknown): ref is Watchable {

@@ -14,12 +14,20 @@ export const limits = {
   asksMax: 65_536,
   /** Resources one life of a cell owns; they are freed only with it, so more is a leak and crashes it. */
   ownedMax: 4096,
+  /** Timers of one life that have not fired; more is a leak and crashes it. */
+  timersMax: 65_536,
+  /** Messages a cell may put aside; as many as wait for it. */
+  stashMax: 1024,
+  /** Messages kept whole because a cell crashed on them; each may be large. */
+  quarantineMax: 64,
   /** Dead letters kept for inspection; older ones survive only in the count. */
   deadLettersMax: 256,
 
   // Kernel: scheduling.
   /** Messages one cell handles before the next ready cell has its turn, and the clock is looked at. */
   turnMessagesMax: 16,
+  /** Microsteps of a machine for one event; more is an endless loop of `always` or `raise`, which crashes the cell after a few ms. */
+  machineStepsMax: 1_000,
   /** Messages of one slice; bounds a slice where the clock stands still, as in simulation. */
   sliceMessagesMax: 4096,
   /** Milliseconds of one slice before timers and sockets get the thread: a quarter of a 60 Hz frame. */
@@ -38,6 +46,16 @@ export const limits = {
   restartBackoffMaxMs: 5_000,
   /** Milliseconds a cell may take to stop before it is killed. */
   stopBudgetMs: 5_000,
+  /** Restarts per period that a supervisor may allow; each that is granted is remembered for the period. */
+  restartIntensityMax: 1_000_000,
+  /** Living children of one cell; a flood of them is a bug of their parent. */
+  childrenMax: 1_048_576,
+  /** Names in one system's registry. */
+  registryNamesMax: 65_536,
+  /** Groups of one system that have members. */
+  groupsMax: 65_536,
+  /** Members of one group; a broadcast tells them all within one turn. */
+  groupMembersMax: 65_536,
   /** Levels of the supervision tree; starting a child nests on the stack. */
   treeDepthMax: 64,
   /** Characters of a cell's name; names go into paths, logs and the visualizer. */
@@ -350,6 +368,10 @@ export const limits = {
   reattachQuietMs: 1_000,
   /** UTF-8 bytes of the name of a shared database: its length is one byte on the wire. */
   sharedNameBytesMax: 255,
+  /** Milliseconds that whoever may not share a name waits for the entry of who does; it is written just after the socket is bound. */
+  shareEntryWaitMs: 200,
+  /** Milliseconds between two looks at that entry. */
+  shareEntryLookMs: 20,
   /** Apps named in the grants of one share; they are looked up by name and listed in one small file. */
   grantsMax: 256,
 } as const

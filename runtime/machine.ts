@@ -1,42 +1,30 @@
 /**
  * Hosts one XState machine in a cell. XState interprets the statechart and nothing else: named actions call the cell's context,
- * `after` runs on the cell's timers, every send goes through a mailbox, and an error inside it crashes the cell.
+ * `after` runs on the cell's timers, and an error inside it crashes the cell. No XState actor exists: a definition that would
+ * make one, or send through one, is refused.
  */
-import type { AnyStateMachine } from 'xstate'
-import { createActor } from 'xstate'
-import type {
-  Behaviour,
-  CellContext,
-  ChildSpec,
-  Context,
-  Disposable,
-  DownReason,
-  Instance,
-  Ref,
-  RunResult,
-} from './behaviour.ts'
-import { fingerprint } from './chance.ts'
-import type { Env, Timer } from './env.ts'
+import type { AnyActorScope, AnyMachineSnapshot, AnyStateMachine, ExecutableActionObject } from 'xstate'
+import { createEmptyActor } from 'xstate'
+import { refusePromise } from './async-handler.ts'
+import type { Behaviour, CellContext, Instance } from './behaviour.ts'
+import type { Timer } from './env.ts'
 import { assert } from './errors.ts'
 import { toError } from './life.ts'
-import type { MachineDefinition } from './tap.ts'
+import { limits } from './limits.ts'
+import type { HostedMachine, MachineContext, MachineEvent } from './machine-context.ts'
+import { MachineCellContext } from './machine-context.ts'
+import { checkStatechart, describeStatechart } from './statechart.ts'
 
-export interface MachineEvent {
-  readonly type: string
-}
-
-export interface MachineContext<M, E extends MachineEvent = MachineEvent> extends Context<M> {
-  /** Active states: `syncing`, nested `a.b`, parallel `a.x,b.y`. Inside an action still the state that is being left. */
-  state(): string
-  /** Enqueues an event for this machine, ahead of user mail. Never handled before the current handler ends. */
-  send(event: E): void
-}
+export type { MachineContext, MachineEvent } from './machine-context.ts'
 
 export interface MachineSpec<M, E extends MachineEvent = MachineEvent> {
   readonly kind: string
-  /** Made with `setup({...}).createMachine`, declarative: no invoke, no XState actors. A constant of its module. */
+  /**
+   * Made with `setup({...}).createMachine`, declarative. A constant of its module. `raise` and `cancel` stay inside the machine and are
+   * allowed; `invoke`, spawned actors, `sendTo`, `sendParent`, `forwardTo`, `emit` and `log` are a `TypeError`.
+   */
   readonly definition: AnyStateMachine
-  /** Implementations of named actions; a throw is a crash. */
+  /** Implementations of named actions; a throw is a crash, and so is a promise. */
   readonly actions?: Readonly<Record<string, (ctx: MachineContext<M, E>, event: E) => void>>
   /** Handles data messages by itself and returns undefined, or returns the event for the machine. Default: the message is the event. */
   receive?(message: M, ctx: MachineContext<M, E>): E | undefined
@@ -46,216 +34,258 @@ export interface MachineSpec<M, E extends MachineEvent = MachineEvent> {
   inspect?(): object
 }
 
-/** Reaching a final state of the machine ends the cell like `stopSelf`. */
+/** Reaching a final state of the machine ends the cell like `stopSelf`. Throws `TypeError` for a definition it does not host. */
 export function machine<M, E extends MachineEvent = MachineEvent>(spec: MachineSpec<M, E>): Behaviour<M> {
-  const stage: Stage<M, E> = { playing: undefined }
-  const actions: Record<string, (args: { event: E }) => void> = {}
-  for (const [name, action] of Object.entries(spec.actions ?? {})) {
-    assert(
-      name in spec.definition.implementations.actions,
-      `the machine of ${spec.kind} names no action ${name}`,
-    )
-    actions[name] = ({ event }) => {
-      assert(stage.playing !== undefined, `the action ${name} of ${spec.kind} ran outside its cell`)
-      action(stage.playing.context, event)
+  checkStatechart(spec.kind, spec.definition)
+  const stage = new Stage(spec)
+  return { kind: spec.kind, start: (ctx) => new MachineInstance(stage, ctx) }
+}
+
+/** The machine of a behaviour, which all its cells share; `playing` is the cell whose event XState interprets now. */
+class Stage<M, E extends MachineEvent> {
+  readonly spec: MachineSpec<M, E>
+  playing: MachineInstance<M, E> | undefined
+  readonly #definition: AnyStateMachine
+  #first: AnyMachineSnapshot | undefined
+  readonly #scope: AnyActorScope
+
+  constructor(spec: MachineSpec<M, E>) {
+    this.spec = spec
+    this.#definition = spec.definition.provide({ actions: this.#actions(), guards: this.#guards() })
+    const own = spec.definition.options.maxIterations ?? Infinity
+    this.#definition.options = { maxIterations: Math.min(own, limits.machineStepsMax) }
+    this.#scope = this.#createScope()
+  }
+
+  /** The first snapshot, and the actions that have to follow. */
+  begin(instance: MachineInstance<M, E>): [AnyMachineSnapshot, ExecutableActionObject[]] {
+    const actions: ExecutableActionObject[] = []
+    const scope = this.#scope
+    const { actionExecutor } = scope
+    const outer = this.playing
+    this.playing = instance
+    scope.actionExecutor = (action) => void actions.push(action)
+    try {
+      const snapshot = this.#definition.getInitialSnapshot(scope)
+      if (snapshot.status === 'error') throw toError(snapshot.error)
+      this.#first ??= snapshot
+      return [isSame(this.#first, snapshot) ? this.#first : snapshot, actions]
+    } finally {
+      scope.actionExecutor = actionExecutor
+      this.playing = outer
     }
   }
-  const definition = spec.definition.provide({ actions })
-  return { kind: spec.kind, start: (ctx) => new MachineInstance(spec, definition, stage, ctx) }
+
+  execute(instance: MachineInstance<M, E>, actions: readonly ExecutableActionObject[]): void {
+    const outer = this.playing
+    this.playing = instance
+    try {
+      for (const action of actions) this.#execute(action)
+    } finally {
+      this.playing = outer
+    }
+  }
+
+  step(
+    instance: MachineInstance<M, E>,
+    snapshot: AnyMachineSnapshot,
+    event: MachineEvent,
+  ): AnyMachineSnapshot {
+    const outer = this.playing
+    this.playing = instance
+    try {
+      return this.#definition.transition(snapshot, event, this.#scope)
+    } finally {
+      this.playing = outer
+    }
+  }
+
+  #execute(action: ExecutableActionObject): void {
+    refusePromise(action.exec?.(action.info, action.params), `the action ${action.type} of ${this.spec.kind}`)
+  }
+
+  /** What XState asks of the actor it believes to run in: timers, which the cell has, and everything else, which nobody has. */
+  #createScope(): AnyActorScope {
+    const self = createEmptyActor()
+    const refuse = (): never => {
+      throw new TypeError(`${this.spec.kind}: a machine has no XState actors and sends nothing through them`)
+    }
+    const system = {
+      ...self.system,
+      scheduler: {
+        schedule: (_source: unknown, _target: unknown, event: MachineEvent, delayMs: number, id?: string) =>
+          this.playing?.schedule(event, delayMs, id),
+        cancel: (_source: unknown, id: string) => this.playing?.cancel(id),
+        cancelAll: refuse,
+      },
+      // Every XState actor takes an id as it is made, and every send is relayed, whatever built-in is behind it.
+      _bookId: refuse,
+      _relay: refuse,
+    }
+    self.system = system
+    return {
+      self,
+      system,
+      id: self.id,
+      sessionId: self.sessionId,
+      defer: (work) => work(),
+      actionExecutor: (action) => this.#execute(action),
+      logger: refuse,
+      emit: refuse,
+      stopChild: refuse,
+    }
+  }
+
+  #actions(): Record<string, (args: { event: E }) => unknown> {
+    const { kind, definition, actions = {} } = this.spec
+    const provided: Record<string, (args: { event: E }) => unknown> = {}
+    for (const [name, action] of Object.entries(actions)) {
+      if (!(name in definition.implementations.actions))
+        throw new TypeError(`machine: ${kind}: actions: the definition names no action ${name}`)
+      provided[name] = ({ event }) => {
+        assert(this.playing !== undefined, `the action ${name} of ${kind} ran outside its cell`)
+        return action(this.playing.context, event)
+      }
+    }
+    return provided
+  }
+
+  /** A promise is truthy: an async guard would always pass. */
+  #guards(): Record<string, (args: never, params: never) => boolean> {
+    const provided: Record<string, (args: never, params: never) => boolean> = {}
+    for (const [name, guard] of Object.entries(this.spec.definition.implementations.guards)) {
+      if (typeof guard !== 'function' || 'check' in guard) continue
+      provided[name] = (args, params) => {
+        const passed: unknown = guard(args, params)
+        if (typeof passed === 'object') refusePromise(passed, `the guard ${name} of ${this.spec.kind}`)
+        return Boolean(passed)
+      }
+    }
+    return provided
+  }
 }
 
-/** Whose machine XState is running now: the provided actions are shared by all cells of a behaviour. */
-interface Stage<M, E extends MachineEvent> {
-  playing: MachineInstance<M, E> | undefined
-}
-
-class MachineInstance<M, E extends MachineEvent> implements Instance<M> {
-  readonly context: MachineCellContext<M, E>
-  readonly #spec: MachineSpec<M, E>
+class MachineInstance<M, E extends MachineEvent> implements Instance<M>, HostedMachine<E> {
+  readonly context: MachineContext<M, E>
+  stateName: string
   readonly #stage: Stage<M, E>
   readonly #cell: CellContext<M>
-  readonly #actor: ReturnType<typeof createActor<AnyStateMachine>>
-  #name = ''
+  #snapshot: AnyMachineSnapshot
   #since: number
+  #timers: Map<string, Timer> | undefined
 
-  constructor(
-    spec: MachineSpec<M, E>,
-    definition: AnyStateMachine,
-    stage: Stage<M, E>,
-    cell: CellContext<M>,
-  ) {
-    this.#spec = spec
+  constructor(stage: Stage<M, E>, cell: CellContext<M>) {
+    const { spec } = stage
     this.#stage = stage
     this.#cell = cell
     this.#since = cell.env.now()
     this.context = new MachineCellContext(cell, this)
-    cell.define(spec.definition, () => describe(spec.definition))
-    this.#actor = createActor(definition, {
-      clock: {
-        setTimeout: (fn, delayMs) =>
-          cell.later(delayMs, { type: 'machine.after' }, () => this.#perform('machine.after', fn)),
-        clearTimeout: (timer?: Timer) => timer?.cancel(),
-      },
-    })
-    // Without a listener XState reports errors through a timer of its own; `#perform` reads them from the snapshot.
-    this.#actor.subscribe({ error() {} })
-    this.#name = stateName(this.#actor.getSnapshot().value)
-    spec.init?.(this.context)
-    this.#perform('machine.start', () => this.#actor.start())
+    cell.define(spec.definition, () => describeStatechart(spec.definition))
+    const [snapshot, actions] = stage.begin(this)
+    this.#snapshot = snapshot
+    this.stateName = nameOf(snapshot.value)
+    refusePromise(spec.init?.(this.context), `init of ${spec.kind}`)
+    if (actions.length > 0) stage.execute(this, actions)
+    cell.entered('', this.stateName, 'machine.start')
+    if (snapshot.status === 'done') cell.stopSelf()
   }
 
   receive(message: M): void {
-    const event =
-      this.#spec.receive === undefined ? asEvent<E>(message) : this.#spec.receive(message, this.context)
-    if (event !== undefined) this.handle(event)
-  }
-
-  handle(event: E): void {
-    this.#perform(event.type, () => this.#actor.send(event))
+    const { spec } = this.#stage
+    if (spec.receive === undefined) return this.#handle(asEvent(message))
+    const event = spec.receive(message, this.context)
+    if (event === undefined) return
+    refusePromise(event, `receive of ${spec.kind}`)
+    this.#handle(asEvent(event))
   }
 
   post(event: E): void {
-    this.#cell.post(event, () => this.handle(event))
+    this.#cell.post(event, () => this.#handle(asEvent(event)))
+  }
+
+  schedule(event: MachineEvent, delayMs: number, id: string | undefined): void {
+    const timer = this.#cell.later(delayMs, { type: 'machine.after' }, () => {
+      if (id !== undefined && this.#timers?.get(id) === timer) this.#timers.delete(id)
+      this.#handle(event, 'machine.after')
+    })
+    if (id === undefined) return
+    this.#timers ??= new Map()
+    this.#timers.set(id, timer)
+  }
+
+  cancel(id: string): void {
+    this.#timers?.get(id)?.cancel()
+    this.#timers?.delete(id)
   }
 
   stop(): void | Promise<void> {
-    return this.#spec.stop?.(this.context)
+    return this.#stage.spec.stop?.(this.context)
   }
 
   inspect(): object {
-    return this.#spec.inspect?.() ?? {}
+    return this.#stage.spec.inspect?.() ?? {}
   }
 
   state(): { readonly name: string; readonly since: number } {
-    return { name: this.#name, since: this.#since }
+    return { name: this.stateName, since: this.#since }
   }
 
   definition(): string {
-    return describe(this.#spec.definition).hash
+    return describeStatechart(this.#stage.spec.definition).hash
   }
 
-  #perform(cause: string, work: () => void): void {
-    const outer = this.#stage.playing
-    this.#stage.playing = this
-    try {
-      work()
-    } finally {
-      this.#stage.playing = outer
+  #handle(event: MachineEvent, cause: string = event.type): void {
+    const before = this.#snapshot
+    const after = this.#stage.step(this, before, event)
+    if (after === before) return
+    this.#snapshot = after
+    if (after.value !== before.value) {
+      const from = this.stateName
+      const to = nameOf(after.value)
+      if (to !== from) {
+        this.stateName = to
+        this.#since = this.#cell.env.now()
+        this.#cell.entered(from, to, cause)
+      }
     }
-    const snapshot = this.#actor.getSnapshot()
-    if (snapshot.status === 'error') throw toError(snapshot.error)
-    const name = stateName(snapshot.value)
-    if (name !== this.#name || cause === 'machine.start') {
-      this.#cell.entered(cause === 'machine.start' ? '' : this.#name, name, cause)
-      this.#name = name
-      this.#since = this.#cell.env.now()
-    }
-    if (snapshot.status === 'done') this.#cell.stopSelf()
+    if (after.status === 'done') this.#cell.stopSelf()
   }
 }
 
-class MachineCellContext<M, E extends MachineEvent> implements MachineContext<M, E> {
-  readonly #cell: CellContext<M>
-  readonly #machine: MachineInstance<M, E>
-
-  constructor(cell: CellContext<M>, hosted: MachineInstance<M, E>) {
-    this.#cell = cell
-    this.#machine = hosted
-  }
-
-  get self(): Ref<M> {
-    return this.#cell.self
-  }
-
-  get env(): Env {
-    return this.#cell.env
-  }
-
-  get path(): string {
-    return this.#cell.path
-  }
-
-  get signal(): AbortSignal {
-    return this.#cell.signal
-  }
-
-  state(): string {
-    return this.#machine.state().name
-  }
-
-  send(event: E): void {
-    this.#machine.post(event)
-  }
-
-  spawn<N>(spec: ChildSpec<N>): Ref<N> {
-    return this.#cell.spawn(spec)
-  }
-
-  own<T extends Disposable>(resource: T): T {
-    return this.#cell.own(resource)
-  }
-
-  run<T>(work: (signal: AbortSignal) => Promise<T>, done: (result: RunResult<T>) => M | undefined): void {
-    this.#cell.run(work, done)
-  }
-
-  after(delayMs: number, message: M): Timer {
-    return this.#cell.after(delayMs, message)
-  }
-
-  watch(ref: Ref<never>, onDown: (reason: DownReason) => M): void {
-    this.#cell.watch(ref, onDown)
-  }
-
-  crash(error: unknown): void {
-    this.#cell.crash(error)
-  }
-
-  stopSelf(): void {
-    this.#cell.stopSelf()
-  }
-
-  emit(event: string, details?: object): void {
-    this.#cell.emit(event, details)
-  }
-}
-
-const described = new WeakMap<AnyStateMachine, MachineDefinition>()
-
-/** The configuration of the machine as plain JSON, once per machine. Its context may hold data and is left out. */
-function describe(definition: AnyStateMachine): MachineDefinition {
-  const known = described.get(definition)
-  if (known !== undefined) return known
-  const { context: _data, ...config } = definition.config
-  const text = JSON.stringify(config, (_key, value: unknown) =>
-    typeof value === 'function' ? inlineName(value) : value,
+/** Cells that begin alike share one snapshot: a snapshot is never changed, and a thousand waiting cells need no thousand of them. */
+function isSame(first: AnyMachineSnapshot, other: AnyMachineSnapshot): boolean {
+  return (
+    nameOf(first.value) === nameOf(other.value) &&
+    (first.context === other.context || isEmpty(first.context, other.context)) &&
+    isEmpty(first.historyValue, other.historyValue)
   )
-  const made: MachineDefinition = { hash: fingerprint(text), definition: JSON.parse(text) }
-  described.set(definition, made)
-  return made
 }
 
-function inlineName(inline: object): string {
-  return 'type' in inline && typeof inline.type === 'string' ? inline.type : '(inline)'
+function isEmpty(...records: readonly object[]): boolean {
+  return records.every((record) => Object.keys(record).length === 0)
 }
 
 function asEvent<E extends MachineEvent>(message: unknown): E {
-  assert(isEvent<E>(message), 'a machine without `receive` was told something that is not an event')
+  assert(isEvent<E>(message), 'a machine was told something that is not an event, or is one of XState itself')
   return message
 }
 
 function isEvent<E extends MachineEvent>(message: unknown): message is E {
   return (
-    typeof message === 'object' && message !== null && 'type' in message && typeof message.type === 'string'
+    typeof message === 'object' &&
+    message !== null &&
+    'type' in message &&
+    typeof message.type === 'string' &&
+    !message.type.startsWith('xstate.')
   )
 }
 
-function stateName(value: unknown): string {
+function nameOf(value: unknown): string {
   if (typeof value === 'string') return value
   if (typeof value !== 'object' || value === null) return ''
   return Object.entries(value)
     .map(([name, below]) => {
-      const rest = stateName(below)
+      const rest = nameOf(below)
       return rest === '' ? name : `${name}.${rest}`
     })
     .join(',')

@@ -1,10 +1,11 @@
 /** The fast behaviour: a plain state and a function from message to next state. */
+import { refusePromise } from './async-handler.ts'
 import type { Behaviour, Context, Instance } from './behaviour.ts'
 
 export interface ReducerSpec<S, M> {
   readonly kind: string
   init(ctx: Context<M>): S
-  /** Returns the next state, which may be the same object. Synchronous; a throw is a crash. */
+  /** Returns the next state, which may be the same object. Synchronous; a throw is a crash, and so is a promise. */
   receive(state: S, message: M, ctx: Context<M>): S
   /** Orderly stop, after the children are down. Awaited within the stop budget. */
   stop?(state: S, ctx: Context<M>): void | Promise<void>
@@ -13,7 +14,21 @@ export interface ReducerSpec<S, M> {
 }
 
 export function reducer<S, M>(spec: ReducerSpec<S, M>): Behaviour<M> {
-  return { kind: spec.kind, start: (ctx) => new ReducerInstance(spec, ctx) }
+  return new ReducerBehaviour(spec)
+}
+
+class ReducerBehaviour<S, M> implements Behaviour<M> {
+  readonly kind: string
+  readonly #spec: ReducerSpec<S, M>
+
+  constructor(spec: ReducerSpec<S, M>) {
+    this.kind = spec.kind
+    this.#spec = spec
+  }
+
+  start(ctx: Context<M>): Instance<M> {
+    return new ReducerInstance(this.#spec, ctx)
+  }
 }
 
 class ReducerInstance<S, M> implements Instance<M> {
@@ -25,10 +40,14 @@ class ReducerInstance<S, M> implements Instance<M> {
     this.#spec = spec
     this.#ctx = ctx
     this.#state = spec.init(ctx)
+    refusePromise(this.#state, `init of ${spec.kind}`)
   }
 
   receive(message: M): void {
-    this.#state = this.#spec.receive(this.#state, message, this.#ctx)
+    const next = this.#spec.receive(this.#state, message, this.#ctx)
+    if (next === this.#state) return
+    if (typeof next === 'object') refusePromise(next, `receive of ${this.#spec.kind}`)
+    this.#state = next
   }
 
   stop(): void | Promise<void> {

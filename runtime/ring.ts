@@ -1,6 +1,6 @@
 /** First in, first out, in an array of a power of two that grows; costs no allocation per item. Holds anything but undefined. */
 
-const capacityFirst = 8
+const capacityFirst = 4
 
 export class Ring<T> {
   #slots: (T | undefined)[] | undefined
@@ -12,6 +12,15 @@ export class Ring<T> {
     let slots = this.#slots
     if (slots === undefined || this.length === slots.length) slots = this.#grow()
     slots[(this.#head + this.length) & this.#mask] = item
+    this.length++
+  }
+
+  /** Puts it in front of all others. */
+  unshift(item: T): void {
+    let slots = this.#slots
+    if (slots === undefined || this.length === slots.length) slots = this.#grow()
+    this.#head = (this.#head - 1) & this.#mask
+    slots[this.#head] = item
     this.length++
   }
 

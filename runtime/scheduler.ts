@@ -1,4 +1,5 @@
 /** Gives ready cells their turns, round robin. Never nested: a send only enqueues, so no chain of sends can overflow the stack. */
+import type { Deadlines } from './deadline.ts'
 import type { Env } from './env.ts'
 import { limits } from './limits.ts'
 import { Ring } from './ring.ts'
@@ -14,12 +15,14 @@ export interface Runnable {
 
 export class Scheduler {
   readonly #env: Env
+  readonly #deadlines: Deadlines
   readonly #ready = new Ring<Runnable>()
   readonly #slice: () => void
   #armed = false
 
-  constructor(env: Env) {
+  constructor(env: Env, deadlines: Deadlines) {
     this.#env = env
+    this.#deadlines = deadlines
     this.#slice = () => this.#runSlice()
   }
 
@@ -37,6 +40,7 @@ export class Scheduler {
     const deadline = env.monotonic() + limits.sliceMs
     let handled = 0
     let nextCheck: number = limits.clockCheckMessages
+    this.#deadlines.enterSlice()
     for (let cell = this.#ready.shift(); cell !== undefined; cell = this.#ready.shift()) {
       // At least one, so that a ring of cells without work cannot hold the thread.
       handled += cell.turn(limits.turnMessagesMax) + 1
@@ -46,6 +50,7 @@ export class Scheduler {
       if (handled >= limits.sliceMessagesMax || env.monotonic() >= deadline) break
       nextCheck = handled + limits.clockCheckMessages
     }
+    this.#deadlines.leaveSlice()
     // Still armed while cells wait: timers and sockets run between two slices.
     if (this.#ready.length > 0) env.defer(this.#slice)
     else this.#armed = false

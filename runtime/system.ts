@@ -1,11 +1,19 @@
 /** A tree of cells with one scheduler, one tap and one ring of dead letters. Many systems live in one process without touching. */
 import type { ChildSpec, Ref } from './behaviour.ts'
-import type { Kernel } from './cell.ts'
 import { Cell } from './cell.ts'
 import type { DeadLetters } from './dead-letter.ts'
 import { DeadLetterRing } from './dead-letter.ts'
+import { Deadlines } from './deadline.ts'
 import type { Env } from './env.ts'
 import { BlazeError } from './errors.ts'
+import type { Groups } from './group.ts'
+import { GroupTable } from './group.ts'
+import type { Kernel } from './kernel.ts'
+import type { Member } from './supervision/member.ts'
+import type { Quarantine } from './quarantine.ts'
+import { QuarantineRing } from './quarantine.ts'
+import type { Registry } from './registry.ts'
+import { NameTable } from './registry.ts'
 import { Scheduler } from './scheduler.ts'
 import type { CellInfo } from './tap.ts'
 import { Tap } from './tap.ts'
@@ -15,9 +23,13 @@ export interface System {
   readonly name: string
   readonly tap: Tap
   readonly deadLetters: DeadLetters
+  /** Messages on which cells crashed. */
+  readonly quarantine: Quarantine
+  readonly registry: Registry
+  readonly groups: Groups
   /**
    * Starts a child of the root. A child that crashes too often stays in the tree, stopped, with an event and a log line;
-   * its siblings go on. Throws `NAME_TAKEN`, or `CLOSED` after `stop`.
+   * its siblings go on. Throws `NAME_TAKEN`, `TypeError` for a bad spec, or `CLOSED` after `stop`.
    */
   spawn<M>(spec: ChildSpec<M>): Ref<M>
   /** Every cell, parents before children, siblings in the order of their start. */
@@ -29,30 +41,40 @@ export interface System {
 export function createSystem(options: { env: Env; name?: string }): System {
   const { env, name = 'blazedb' } = options
   let lastId = -1
+  const deadlines = new Deadlines(env)
   const kernel: Kernel = {
     env,
-    scheduler: new Scheduler(env),
+    startedAt: env.now(),
+    scheduler: new Scheduler(env, deadlines),
+    deadlines,
     tap: new Tap(env),
     deadLetters: new DeadLetterRing(),
+    quarantine: new QuarantineRing(),
+    registry: new NameTable(),
+    groups: new GroupTable(),
+    turn: { cell: undefined, mail: undefined, aside: false },
     nextId: () => ++lastId,
   }
   const root = new Cell<never>(kernel, undefined, {
     name,
     behaviour: { kind: 'root', start: () => ({ receive() {} }) },
   })
-  root.start()
+  root.begin()
   return {
     env,
     name,
     tap: kernel.tap,
     deadLetters: kernel.deadLetters,
+    quarantine: kernel.quarantine,
+    registry: kernel.registry,
+    groups: kernel.groups,
     spawn(spec) {
       if (!root.alive) throw new BlazeError('CLOSED', `the system ${name} is stopped`)
       return root.spawnChild(spec)
     },
     tree() {
       const infos: CellInfo[] = []
-      const visit = (cell: Cell<unknown>): void => {
+      const visit = (cell: Member): void => {
         infos.push(cell.info())
         for (const child of cell.children) visit(child)
       }

@@ -8,10 +8,13 @@ export type TapEventType =
   | 'cell.stopped'
   | 'cell.crashed'
   | 'cell.restarted'
+  | 'cell.passive'
   | 'machine.state'
   | 'machine.definition'
   | 'mailbox.high'
   | 'mailbox.low'
+  | 'message'
+  | 'message.quarantined'
   | 'event'
 
 /** Plain JSON. `path` and `id` name the cell; `machine.definition` belongs to no cell and has path '' and id 0. */
@@ -47,6 +50,8 @@ export interface CellInfo {
   readonly since: number
   readonly mailbox: { readonly depth: number; readonly max: number }
   readonly restarts: number
+  /** Messages on which it crashed. */
+  readonly quarantined?: number
   readonly lastError?: string
   /** Fingerprint of the machine definition, as in the tap. */
   readonly definition?: string
@@ -56,6 +61,8 @@ export interface CellInfo {
 export class Tap {
   /** The one field that is checked before anything is built. */
   active = false
+  /** True only while a listener asked for every message. */
+  messages = false
   /** Deliveries lost: a listener that throws is removed, and counted here. */
   dropped = 0
   readonly #env: Env

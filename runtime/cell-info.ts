@@ -1,0 +1,39 @@
+/** One line of the tree: what a cell shows of itself. */
+import type { Annex } from './annex.ts'
+import type { ChildSpec, Instance } from './behaviour.ts'
+import { limits } from './limits.ts'
+import type { CellInfo } from './tap.ts'
+
+interface CellFacts {
+  readonly id: number
+  readonly path: string
+  readonly spec: ChildSpec<never>
+  readonly status: string
+  readonly since: number
+  readonly parent: number | null
+  readonly annex: Annex | undefined
+  readonly mailbox: { readonly depth: number } | undefined
+}
+
+/** `instance` of a life that is up. */
+export function describeCell(facts: CellFacts, instance: Instance<never> | undefined): CellInfo {
+  const { id, path, spec, parent, annex } = facts
+  const state = instance?.state?.() ?? { name: facts.status, since: facts.since }
+  const detail = instance?.inspect?.()
+  const definition = instance?.definition?.()
+  const { lastError, restarts = 0, quarantined = 0 } = annex ?? {}
+  return {
+    id,
+    path,
+    kind: spec.behaviour.kind,
+    parent,
+    state: state.name,
+    since: state.since,
+    mailbox: { depth: facts.mailbox?.depth ?? 0, max: spec.mailboxMax ?? limits.mailboxMessagesMax },
+    restarts,
+    ...(quarantined === 0 ? {} : { quarantined }),
+    ...(lastError === undefined ? {} : { lastError }),
+    ...(definition === undefined ? {} : { definition }),
+    ...(detail === undefined ? {} : { detail }),
+  }
+}
