@@ -5,14 +5,17 @@
  * counted as failed, and whatever a spec skipped is named above the last line.
  *
  * `npx tsx scripts/spec.ts [part of a path …]`. A line `// time limit: 240 s` among the first lines of a file
- * raises its limit; a line `// alone` makes it run by itself after the others.
+ * raises its limit; a line `// alone` makes it run by itself after the others, `// last` after all of those.
+ *
+ * Spec processes write down which states and transitions of machines they visit, for the last files to judge. That needs all of them, so
+ * a run with filters does so only when the caller names a directory in `BLAZEDB_SPEC_VISITS`, which may gather several runs.
  */
 import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
 /** Seconds a file may take when it does not say otherwise. */
 const timeLimitSecondsDefault = 120
@@ -20,12 +23,17 @@ const timeLimitSecondsDefault = 120
 const markLinesMax = 20
 /** Characters of a child's output that are kept; the middle of a longer output is cut. */
 const outputCharsMax = 200_000
+/** Preloaded into spec processes, where it exists. */
+const recorder = 'specs/fixtures/visit-recorder.ts'
+/** Names the directory in which the recorder leaves what it saw. */
+const visitsVariable = 'BLAZEDB_SPEC_VISITS'
 
 export interface SpecFile {
   /** Relative to the root, with forward slashes. */
   readonly path: string
   readonly timeLimitSeconds: number
   readonly alone: boolean
+  readonly last: boolean
 }
 
 export interface SpecResult {
@@ -59,14 +67,16 @@ export function findSpecs(root: string, filters: readonly string[]): SpecFile[] 
 }
 
 /** Reads the marks at the top of a spec file. */
-export function readMarks(text: string): { timeLimitSeconds: number; alone: boolean } {
+export function readMarks(text: string): Omit<SpecFile, 'path'> {
   const head = text.split('\n', markLinesMax)
   const limit = head
     .map((line) => /^\/\/ time limit: (\d+) s$/.exec(line.trim()))
     .find((found) => found !== null)
+  const marked = (mark: string): boolean => head.some((line) => line.trim() === mark)
   return {
     timeLimitSeconds: limit ? Number(limit[1]) : timeLimitSecondsDefault,
-    alone: head.some((line) => line.trim() === '// alone'),
+    alone: marked('// alone'),
+    last: marked('// last'),
   }
 }
 
@@ -112,27 +122,33 @@ export async function runSpecs(options: {
     return { passed: 0, failed: 1, skipped: [] }
   }
 
+  const visits = openVisits(root, filters)
   // Children lead process groups of their own, so an interrupt has to be handed on.
   const interrupt = (): never => {
     for (const pid of running) killGroup(pid)
+    visits.close()
     process.exit(130)
   }
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
 
   const results: SpecResult[] = []
   const runOne = async (file: SpecFile): Promise<void> => {
-    const result = await runFile(root, file)
+    const result = await runFile(root, file, visits)
     results.push(result)
     print(formatResult(result, `${results.length}/${files.length}`))
   }
   // The files with the longest limits start first, so that none of them is left running at the end.
-  const together = files.filter((f) => !f.alone).sort((a, b) => b.timeLimitSeconds - a.timeLimitSeconds)
+  const together = files
+    .filter((f) => !f.alone && !f.last)
+    .sort((a, b) => b.timeLimitSeconds - a.timeLimitSeconds)
   const worker = async (): Promise<void> => {
     for (let file = together.shift(); file !== undefined; file = together.shift()) await runOne(file)
   }
   await Promise.all(Array.from({ length: availableParallelism() + 1 }, worker))
-  for (const file of files.filter((f) => f.alone)) await runOne(file)
+  for (const file of files.filter((f) => f.alone && !f.last)) await runOne(file)
+  for (const file of files.filter((f) => f.last)) await runOne(file)
   process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
+  visits.close()
 
   results.sort((a, b) => (a.path < b.path ? -1 : 1))
   return {
@@ -148,17 +164,46 @@ export function printSummary(summary: SpecSummary, print: (line: string) => void
   print(`${summary.passed} passed, ${summary.failed} failed`)
 }
 
+/** Where the spec processes of this run leave their visits; undefined when the run is not asked for them. */
+interface VisitStore {
+  readonly directory: string | undefined
+  readonly preload: readonly string[]
+  close(): void
+}
+
+function openVisits(root: string, filters: readonly string[]): VisitStore {
+  const preload = ['--import', pathToFileURL(join(root, recorder)).href]
+  const given = process.env[visitsVariable]
+  const none = { directory: undefined, preload: [], close() {} }
+  if (!existsSync(join(root, recorder))) return none
+  if (given !== undefined) {
+    const directory = resolve(given)
+    mkdirSync(directory, { recursive: true })
+    return { directory, preload, close() {} }
+  }
+  if (filters.length > 0) return none
+  const directory = mkdtempSync(join(tmpdir(), 'blazedb-visits-'))
+  return { directory, preload, close: () => rmSync(directory, { recursive: true, force: true }) }
+}
+
 const running = new Set<number>()
 
-function runFile(root: string, file: SpecFile): Promise<SpecResult> {
+function runFile(root: string, file: SpecFile, visits: VisitStore): Promise<SpecResult> {
   const startedMs = performance.now()
   return new Promise((done) => {
-    const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), file.path], {
+    // What judges the visits adds none.
+    const preload = ['--import', import.meta.resolve('tsx'), ...(file.last ? [] : visits.preload)]
+    const child = spawn(process.execPath, [...preload, file.path], {
       cwd: root,
       // Its own process group, so that servers which a spec started end with it.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' },
+      env: {
+        ...process.env,
+        NO_COLOR: '1',
+        FORCE_COLOR: '0',
+        ...(visits.directory === undefined ? {} : { [visitsVariable]: visits.directory }),
+      },
     })
     const pid = child.pid
     if (pid !== undefined) running.add(pid)

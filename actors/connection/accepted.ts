@@ -65,7 +65,6 @@ export type AcceptedMessage =
   | { type: 'accepted.opened'; stream: number; space: Space; release: () => void }
   | { type: 'accepted.ended'; stream: number; error: BlazeError; tell: boolean }
   | { type: 'accepted.closed'; error: BlazeError | undefined }
-  | { type: 'accepted.drain' }
   | { type: 'accepted.answered'; settle: () => void }
 
 /** Spawn it `temporary`. It stops itself when the link is gone. */
@@ -77,7 +76,7 @@ export function acceptedConnection(o: AcceptedOptions): Behaviour<AcceptedMessag
     init: (ctx) => {
       cell = new AcceptedCell(o, ctx)
     },
-    actions: { secure: () => cell?.secure(), hangUp: () => cell?.hangUp() },
+    actions: { secure: () => cell?.secure() },
     receive: (message) => cell?.receive(message),
     stop: () => cell?.hangUp(),
     inspect: () => cell?.inspect() ?? {},
@@ -160,8 +159,6 @@ class AcceptedCell {
       case 'accepted.answered':
         message.settle()
         return undefined
-      case 'accepted.drain':
-        return { type: 'connection.drain' }
       case 'accepted.closed':
         this.#error = message.error
         if (message.error !== undefined) {

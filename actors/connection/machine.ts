@@ -12,7 +12,7 @@ export type ConnectionEvent =
   | { type: 'connection.opened' }
   | { type: 'connection.closed' }
 
-/** `failover` waits and takes the next endpoint; `refused` is for what retrying cannot heal, and waits for a person. */
+/** `failover` waits and takes the next endpoint; `refused` is for what retrying cannot heal, and stays until a person dials anew. */
 export const dialedMachine: AnyStateMachine = setup({
   types: { events: {} as ConnectionEvent },
   actions: {
@@ -58,7 +58,7 @@ export const dialedMachine: AnyStateMachine = setup({
       on: { 'connection.failed': 'failover', 'connection.refused': 'refused' },
     },
     failover: { entry: 'backOff', on: { 'connection.retry': 'connecting' } },
-    refused: { entry: 'refuse', on: { 'connection.retry': 'connecting' } },
+    refused: { entry: 'refuse' },
     draining: { entry: 'drain' },
   },
 })
@@ -66,16 +66,15 @@ export const dialedMachine: AnyStateMachine = setup({
 /** The accepting side ends with its link; a new link is a new connection. */
 export const acceptedMachine: AnyStateMachine = setup({
   types: { events: {} as ConnectionEvent },
-  actions: { secure: () => {}, hangUp: () => {} },
+  actions: { secure: () => {} },
 }).createMachine({
   id: 'accepted',
   initial: 'handshake',
-  on: { 'connection.drain': '.draining', 'connection.closed': '.closed' },
+  on: { 'connection.closed': '.closed' },
   states: {
     handshake: { entry: 'secure', on: { 'connection.secured': 'authenticated' } },
     authenticated: { on: { 'connection.opened': 'syncing' } },
     syncing: {},
-    draining: { entry: 'hangUp' },
     closed: { type: 'final' },
   },
 })

@@ -120,12 +120,32 @@ test('filters choose files by a part of their path, and no match is a failure', 
   assert.is(runOver(files, 'nowhere').lines.at(-1), '0 passed, 1 failed')
 })
 
-test('marks at the top of a file set its limit and keep it alone', () => {
-  assert.equal(readMarks('/** x */\n// time limit: 240 s\n// alone\n'), {
+test('marks at the top of a file set its limit, keep it alone, and put it last', () => {
+  assert.equal(readMarks('/** x */\n// time limit: 240 s\n// alone\n// last\n'), {
     timeLimitSeconds: 240,
     alone: true,
+    last: true,
   })
-  assert.equal(readMarks('/** x */\nimport x from "y"\n'), { timeLimitSeconds: 120, alone: false })
+  assert.equal(readMarks('/** x */\nimport x from "y"\n'), {
+    timeLimitSeconds: 120,
+    alone: false,
+    last: false,
+  })
+})
+
+test('files marked last run after all others, those that run alone included', () => {
+  const files = {
+    'a.spec.ts': `// last\n${passing}`,
+    'b.spec.ts': `// alone\n${passing}`,
+    'c.spec.ts': passing,
+  }
+
+  const { lines } = runOver(files)
+
+  assert.equal(
+    lines.map((line) => /specs\/\w/.exec(line)?.[0]).filter((found) => found !== undefined),
+    ['specs/c', 'specs/b', 'specs/a'],
+  )
 })
 
 test('totals of several suites in one file are added', () => {
