@@ -1,7 +1,7 @@
 /** Door of the runtime: what transports, actors and the server may use. */
 
 // Kernel.
-export { spawnUnder } from './cell.ts'
+export { spawnUnder } from './cell/cell.ts'
 export type {
   Behaviour,
   ChildSpec,
@@ -15,11 +15,11 @@ export type {
 } from './behaviour.ts'
 export { groupKey } from './group.ts'
 export type { BroadcastResult, GroupKey, Groups } from './group.ts'
-export type { QuarantinedMessage, Quarantine } from './quarantine.ts'
+export type { QuarantinedMessage, Quarantine } from './cell/quarantine.ts'
 export { registryKey } from './registry.ts'
 export type { Registry, RegistryKey } from './registry.ts'
 export { createChance, fingerprint } from './chance.ts'
-export type { DeadLetter, DeadLetterReason, DeadLetters } from './dead-letter.ts'
+export type { DeadLetter, DeadLetterReason, DeadLetters } from './cell/dead-letter.ts'
 export { createNodeEnv, silentLog } from './env.ts'
 export type { Env, Log, Timer } from './env.ts'
 export { assert, AssertionFailure, BlazeError, ERRORS } from './errors.ts'

@@ -5,11 +5,11 @@
  */
 import type { AnyActorScope, AnyMachineSnapshot, AnyStateMachine, ExecutableActionObject } from 'xstate'
 import { createEmptyActor } from 'xstate'
-import { refusePromise } from './async-handler.ts'
+import { refusePromise } from './cell/async-handler.ts'
 import type { Behaviour, CellContext, Instance } from './behaviour.ts'
 import type { Timer } from './env.ts'
 import { assert } from './errors.ts'
-import { toError } from './life.ts'
+import { toError } from './cell/life.ts'
 import { limits } from './limits.ts'
 import type { HostedMachine, MachineContext, MachineEvent } from './machine-context.ts'
 import { MachineCellContext } from './machine-context.ts'

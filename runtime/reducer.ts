@@ -1,5 +1,5 @@
 /** The fast behaviour: a plain state and a function from message to next state. */
-import { refusePromise } from './async-handler.ts'
+import { refusePromise } from './cell/async-handler.ts'
 import type { Behaviour, Context, Instance } from './behaviour.ts'
 
 export interface ReducerSpec<S, M> {

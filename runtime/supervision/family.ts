@@ -2,7 +2,7 @@
 import type { ChildSpec, Supervision } from '../behaviour.ts'
 import type { Env } from '../env.ts'
 import { BlazeError } from '../errors.ts'
-import type { Kernel } from '../kernel.ts'
+import type { Kernel } from '../cell/kernel.ts'
 import { describeError } from '../tap.ts'
 import { dynamic } from './dynamic.ts'
 import { GroupRestart } from './group-restart.ts'

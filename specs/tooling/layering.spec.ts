@@ -58,7 +58,7 @@ test('each layer is refused an import from above', () => {
 
 test('each layer is refused an import that goes round a door', () => {
   const found = lint({
-    'transports/a.ts': importing('../runtime/mailbox.ts'),
+    'transports/a.ts': importing('../runtime/cell/mailbox.ts'),
     'transports/tls/a.ts': importing('../../runtime/crypto/index.ts'),
     'actors/a.ts': importing('../runtime/limits.ts', '../transports/frame.ts'),
     'actors/replica/a.ts': importing('../../runtime/errors.ts'),
@@ -81,7 +81,7 @@ test('imports downwards through doors, and imports within a layer, are accepted'
     'transports/tls/a.ts': importing('../../runtime/index.ts', '../frame.ts'),
     'actors/replica/a.ts': importing('../../runtime/index.ts', '../../transports/index.ts', './envelope.ts'),
     'server/access/a.ts': importing('../../actors/index.ts', '../../runtime/index.ts', '../config.ts'),
-    'specs/actors/a.ts': importing('../../actors/replica/a.ts', '../../runtime/mailbox.ts'),
+    'specs/actors/a.ts': importing('../../actors/replica/a.ts', '../../runtime/cell/mailbox.ts'),
   })
 
   assert.equal(found, [])

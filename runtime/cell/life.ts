@@ -1,11 +1,19 @@
 /** One life of a cell, from start to crash or stop: its timers, async work, watches and resources. All of it ends with the life. */
-import type { CellContext, ChildSpec, Disposable, DownReason, Instance, Ref, RunResult } from './behaviour.ts'
-import type { Env, Timer } from './env.ts'
-import { assert, BlazeError } from './errors.ts'
-import type { GroupKey } from './group.ts'
+import type {
+  CellContext,
+  ChildSpec,
+  Disposable,
+  DownReason,
+  Instance,
+  Ref,
+  RunResult,
+} from '../behaviour.ts'
+import type { Env, Timer } from '../env.ts'
+import { assert, BlazeError } from '../errors.ts'
+import type { GroupKey } from '../group.ts'
 import type { Kernel } from './kernel.ts'
-import { limits } from './limits.ts'
-import type { RegistryKey } from './registry.ts'
+import { limits } from '../limits.ts'
+import type { RegistryKey } from '../registry.ts'
 import { Ring } from './ring.ts'
 
 /** What a life needs of its cell. */

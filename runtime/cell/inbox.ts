@@ -2,14 +2,14 @@
 import { Annex } from './annex.ts'
 import { AskMail, cellDown, checkTimeout, contentOf, overloaded } from './ask.ts'
 import type { AskHost } from './ask.ts'
-import type { ChildSpec, DownReason, Ref, TellResult } from './behaviour.ts'
+import type { ChildSpec, DownReason, Ref, TellResult } from '../behaviour.ts'
 import type { DeadLetterReason } from './dead-letter.ts'
 import { messageType } from './dead-letter.ts'
 import type { Deadlines } from './deadline.ts'
-import type { Env } from './env.ts'
+import type { Env } from '../env.ts'
 import type { Kernel } from './kernel.ts'
 import { WatcherList } from './life.ts'
-import { limits } from './limits.ts'
+import { limits } from '../limits.ts'
 import { Mailbox } from './mailbox.ts'
 
 /** `closing`: being torn down, to be restarted; `restarting`: torn down, or not started yet. `stopping` ends for good, or in `passive`. */

@@ -1,5 +1,5 @@
 /** Notices when a cell has been idle for long enough, or was asked to rest, so that its life can end until the next message. */
-import type { Env, Timer } from './env.ts'
+import type { Env, Timer } from '../env.ts'
 
 export interface IdleHost {
   readonly env: Env

@@ -2,7 +2,7 @@
  * Deadlines of one system: many waits of the same length share one timer. Adding and removing one is a link in a list, because most
  * waits end long before their time.
  */
-import type { Env, Timer } from './env.ts'
+import type { Env, Timer } from '../env.ts'
 
 export abstract class Deadline {
   dueMs = 0

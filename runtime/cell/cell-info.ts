@@ -1,8 +1,8 @@
 /** One line of the tree: what a cell shows of itself. */
 import type { Annex } from './annex.ts'
-import type { ChildSpec, Instance } from './behaviour.ts'
-import { limits } from './limits.ts'
-import type { CellInfo } from './tap.ts'
+import type { ChildSpec, Instance } from '../behaviour.ts'
+import { limits } from '../limits.ts'
+import type { CellInfo } from '../tap.ts'
 
 interface CellFacts {
   readonly id: number

@@ -1,6 +1,6 @@
 /** The end of one life: children right to left, the behaviour's own farewell, what it owns. Every wait has a budget. */
 import { isThenable } from './async-handler.ts'
-import type { Env, Timer } from './env.ts'
+import type { Env, Timer } from '../env.ts'
 import type { Life } from './life.ts'
 
 export interface FarewellHost {

@@ -1,7 +1,7 @@
 /** Gives ready cells their turns, round robin. Never nested: a send only enqueues, so no chain of sends can overflow the stack. */
 import type { Deadlines } from './deadline.ts'
-import type { Env } from './env.ts'
-import { limits } from './limits.ts'
+import type { Env } from '../env.ts'
+import { limits } from '../limits.ts'
 import { Ring } from './ring.ts'
 
 /** A cell, as the scheduler sees it. */

@@ -1,5 +1,5 @@
 /** Refuses handlers that return a promise: a cell would go on to its next message while the first is still being handled. */
-import { BlazeError } from './errors.ts'
+import { BlazeError } from '../errors.ts'
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'

@@ -1,12 +1,12 @@
 /** What all cells of a system share. */
 import type { DeadLetterRing } from './dead-letter.ts'
 import type { Deadlines } from './deadline.ts'
-import type { Env } from './env.ts'
-import type { GroupTable } from './group.ts'
+import type { Env } from '../env.ts'
+import type { GroupTable } from '../group.ts'
 import type { QuarantineRing } from './quarantine.ts'
-import type { NameTable } from './registry.ts'
+import type { NameTable } from '../registry.ts'
 import type { Scheduler } from './scheduler.ts'
-import type { Tap } from './tap.ts'
+import type { Tap } from '../tap.ts'
 
 /** The turn that runs now; turns never nest. */
 export interface Turn {

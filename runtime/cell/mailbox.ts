@@ -1,5 +1,5 @@
 /** Bounded inbox of one cell. Full means refuse: `offer` returns false and the sender decides; nothing is dropped here. */
-import { limits } from './limits.ts'
+import { limits } from '../limits.ts'
 import { Ring } from './ring.ts'
 
 export class Mailbox<M> {

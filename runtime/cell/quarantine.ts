@@ -2,8 +2,8 @@
  * Messages on which a cell crashed, kept whole for a look, a repair and a second try. A restarted cell goes on with the mail behind
  * them. Bounded: the oldest is let go, and lives on only as the dead letter that it is anyway.
  */
-import type { Ref, TellResult } from './behaviour.ts'
-import { limits } from './limits.ts'
+import type { Ref, TellResult } from '../behaviour.ts'
+import { limits } from '../limits.ts'
 
 export interface QuarantinedMessage {
   /** For `release` and `discard`. */

@@ -1,5 +1,5 @@
 /** Messages that nobody will handle: counted for ever, kept without their payload in a bounded ring. */
-import { limits } from './limits.ts'
+import { limits } from '../limits.ts'
 
 /** `dead`: told to a cell that is down. `crashed`: being handled, or owed to a life, when the cell crashed. `stopped`: queued at the stop. */
 export type DeadLetterReason = 'dead' | 'crashed' | 'stopped'

@@ -1,7 +1,7 @@
 /** A question that waits for the reply of one cell. It ends exactly once: by its reply, its deadline, or the death of the cell. */
 import { Deadline } from './deadline.ts'
 import type { Deadlines } from './deadline.ts'
-import { BlazeError } from './errors.ts'
+import { BlazeError } from '../errors.ts'
 
 /** The cell that owes the reply. */
 export interface AskHost {

@@ -1,9 +1,9 @@
 /** What only some cells need, made when the first part of it is: a million idle cells must not pay for it. */
 import type { AskMail } from './ask.ts'
-import type { Timer } from './env.ts'
+import type { Timer } from '../env.ts'
 import type { IdleWatch } from './idle-watch.ts'
 import type { WatcherList } from './life.ts'
-import type { RestartHistory } from './supervision/restart-history.ts'
+import type { RestartHistory } from '../supervision/restart-history.ts'
 
 /** A promise and the way to settle it. */
 export interface Settled {
