@@ -27,8 +27,8 @@ export interface GuestCall {
   readonly body: Uint8Array
   /** Also what the host has withdrawn has to be gone before it settles. */
   readonly swept: boolean
-  /** Its answer has come and is shown; called before it settles. */
-  readonly shown?: (answer: MirrorAnswer) => void
+  /** Its answer has come and is shown; called once, before it settles. What it returns is waited for. */
+  readonly shown?: (answer: MirrorAnswer) => Promise<void> | undefined
   /** How long it may take to be shown once it was answered; as long as the copy moves, it is waited for. */
   readonly timeoutMs: number
 }
@@ -41,6 +41,8 @@ interface OpenCall {
   readonly reject: (error: unknown) => void
   /** Once answered and not shown. */
   answer: MirrorAnswer | undefined
+  /** It is shown, and being written here. */
+  keeping: boolean
   timer: Timer | undefined
   over: boolean
 }
@@ -73,7 +75,8 @@ export class GuestCalls {
     }
     return new Promise((resolve, reject) => {
       const sinceMs = this.#env.monotonic()
-      this.#queue.push({ call, sinceMs, resolve, reject, answer: undefined, timer: undefined, over: false })
+      const open = { call, sinceMs, resolve, reject, answer: undefined, timer: undefined }
+      this.#queue.push({ ...open, keeping: false, over: false })
       this.#queuedBytes = bytes
       this.#expiry ??= this.#env.after(limits.requestTimeoutMs, () => this.#expire())
       this.#pump()
@@ -168,18 +171,28 @@ export class GuestCalls {
   /** Settles it when its effect is shown. */
   #look(open: OpenCall): void {
     const { answer, call } = open
-    if (answer === undefined) return
+    if (answer === undefined || open.keeping) return
     const { position, swept } = this.#shown()
     if (position < answer.arrival || (call.swept && !swept)) return
     try {
-      call.shown?.(answer)
+      const kept = call.shown?.(answer)
+      open.keeping = kept !== undefined
+      if (kept === undefined) this.#resolve(open, answer)
+      else
+        kept.then(
+          () => this.#resolve(open, answer),
+          (error: unknown) => this.#settle(open, notKept(error)),
+        )
     } catch (error) {
       // The copy failed meanwhile.
       if (!(error instanceof BlazeError)) throw error
-      this.#settle(open, error)
-      return
+      this.#settle(open, notKept(error))
     }
-    open.resolve(answer.existed)
+  }
+
+  #resolve(open: OpenCall, { existed }: MirrorAnswer): void {
+    if (open.over) return
+    open.resolve(existed)
     this.#forget(open)
   }
 
@@ -191,7 +204,8 @@ export class GuestCalls {
         this.#await(open, reached)
         return
       }
-      const problem = `the host stored it, but it was not shown here within ${timeoutMs} ms`
+      const what = open.keeping ? 'written' : 'shown'
+      const problem = `the host stored it, but it was not ${what} here within ${timeoutMs} ms`
       this.#settle(open, new BlazeError('TIMEOUT', problem))
     })
   }
@@ -251,6 +265,13 @@ export class GuestCalls {
 function unanswered(error: unknown): unknown {
   if (!(error instanceof BlazeError) || error.code !== 'TIMEOUT') return error
   return new BlazeError('TIMEOUT', `${error.message}; a write may have happened`, { cause: error })
+}
+
+function notKept(error: unknown): unknown {
+  if (!(error instanceof BlazeError)) return error
+  return new BlazeError(error.code, `the host stored it, but not the copy here: ${error.message}`, {
+    cause: error,
+  })
 }
 
 function offline(): BlazeError {

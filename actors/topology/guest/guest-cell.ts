@@ -327,7 +327,10 @@ export class GuestCell {
     }
     return writeThrough(this.#calls, write, (part, { hidden }) => {
       const { session } = this.#core
-      session?.changed(session.view.keep(part, hidden, this.#ctx.env.now()))
+      if (session === undefined) return undefined
+      const kept = session.view.keep(part, hidden, this.#ctx.env.now())
+      session.changed(kept.shown)
+      return kept.written
     })
   }
 

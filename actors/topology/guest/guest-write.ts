@@ -10,13 +10,14 @@ import type { GuestCalls } from './guest-calls.ts'
 
 /**
  * Resolves with whether there was a record, when all of it is stored by the host and shown here. Requests of one write follow one
- * another: when one is refused, earlier ones stay and later ones are not sent. `shown` is called for each of them. Rejects with `RECORD_EXISTS` for two records of one id,
- * `TOO_LARGE` for one that does not fit, and as `GuestCalls.call` does.
+ * another: when one is refused, earlier ones stay and later ones are not sent. `shown` is called for each of them, and what it returns
+ * is waited for. Rejects with `RECORD_EXISTS` for two records of one id, `TOO_LARGE` for one that does not fit, and as
+ * `GuestCalls.call` does.
  */
 export async function writeThrough(
   calls: GuestCalls,
   write: MirrorWrite,
-  shown: (part: MirrorWrite, answer: MirrorAnswer) => void,
+  shown: (part: MirrorWrite, answer: MirrorAnswer) => Promise<void> | undefined,
 ): Promise<boolean> {
   let existed = true
   for (const { part, body } of encodeWrites(write)) {

@@ -20,6 +20,8 @@ export interface MirrorStep {
   readonly sync?: boolean
   /** It was written, or another step has made it void. */
   readonly done?: () => void
+  /** It is not written and never will be. Of `done` and `failed` one is called, once. */
+  readonly failed?: (error: BlazeError) => void
 }
 
 const NO_ROWS: ReadonlyMap<string, undefined> = new Map()
@@ -39,6 +41,8 @@ export class MirrorStore {
   /** What is shown and not written, by tag. */
   readonly #pending = new Map<string, PendingRow>()
   #queue: MirrorStep[] = []
+  /** On their way to the disk. */
+  #flight: readonly MirrorStep[] = []
   #steps = 0
   /** Those up to here are written, or on their way. */
   #begun = 0
@@ -97,8 +101,9 @@ export class MirrorStore {
 
   write(step: MirrorStep): void {
     this.#head = step.head
-    if (this.#failure !== undefined || this.#closing !== undefined) return
-    this.#push(step)
+    if (this.#failure !== undefined) step.failed?.(this.#failure)
+    else if (this.#closing !== undefined) step.failed?.(new BlazeError('CLOSED', 'the copy was closed'))
+    else this.#push(step)
   }
 
   /** Removes all rows; what was given before and is not written becomes void. A step that sets a head has to follow. */
@@ -169,6 +174,7 @@ export class MirrorStore {
       taken += 1
     }
     const steps = this.#queue.splice(0, taken)
+    this.#flight = steps
     this.#begun += taken
     const last = this.#begun
     const operations = this.#seal(rows)
@@ -180,6 +186,7 @@ export class MirrorStore {
       const pending = this.#pending.get(tag)
       if (pending !== undefined && pending.step <= last) this.#pending.delete(tag)
     }
+    this.#flight = []
     for (const step of steps) step.done?.()
   }
 
@@ -239,7 +246,10 @@ export class MirrorStore {
         ? cause
         : new BlazeError('POISONED', 'the copy of the shared database failed', { cause })
     this.#failure = error
+    const lost = [...this.#flight, ...this.#queue]
+    this.#flight = []
     this.#queue = []
+    for (const step of lost) step.failed?.(error)
     if (this.#closing === undefined) this.#onFailed(cause)
     return error
   }

@@ -23,6 +23,13 @@ export interface TakenMessage {
   readonly done: () => void
 }
 
+export interface Kept {
+  /** What is shown from now on. */
+  readonly shown: readonly ShownChange[]
+  /** Resolves when the disk has it; rejects with what the copy failed with, or `CLOSED`. Undefined when there is nothing to write. */
+  readonly written: Promise<void> | undefined
+}
+
 /** A cached record costs about this much more than its bytes on the wire. */
 const CACHE_OVERHEAD_BYTES = 500
 const CACHE_BYTES_PER_BYTE = 4
@@ -160,11 +167,11 @@ export class MirrorView implements RecordView {
 
   /**
    * A write from here was stored, and is shown up to the arrival of its answer. What it made of records at home here that the host
-   * does not show is shown as it was written, unless a message since has named it. Returns what changed.
+   * does not show is shown as it was written, unless a message since has named it.
    */
-  keep(write: MirrorWrite, hidden: readonly HiddenRecord[], nowMs: number): ShownChange[] {
+  keep(write: MirrorWrite, hidden: readonly HiddenRecord[], nowMs: number): Kept {
     const { home } = this.#head
-    if (home === undefined || hidden.length === 0) return []
+    if (home === undefined || hidden.length === 0) return { shown: [], written: undefined }
     const { step, collection } = write
     const rows = new Map<string, MirrorRow | undefined>()
     const shown: ShownChange[] = []
@@ -181,8 +188,11 @@ export class MirrorView implements RecordView {
       this.#put(tag, state, rows, CACHE_OVERHEAD_BYTES * 2)
       shown.push({ collection, id, state })
     }
-    this.#note(rows, this.#head, { sync: true })
-    return shown
+    // Also for what a message named: it may have withdrawn since what the disk does not have yet.
+    const written = new Promise<void>((done, failed) => {
+      this.#note(rows, this.#head, { sync: true, done, failed })
+    })
+    return { shown, written }
   }
 
   /** Nothing of the host may be shown any more; `sweep` until it is done. What is at home here stays. */
@@ -308,7 +318,7 @@ export class MirrorView implements RecordView {
   #note(
     rows: ReadonlyMap<string, MirrorRow | undefined>,
     head: MirrorHead,
-    o: Pick<MirrorStep, 'sync' | 'done' | 'fresh'> = {},
+    o: Omit<MirrorStep, 'rows' | 'head'> = {},
   ): void {
     this.#head = head
     this.#disk.write({ rows, head, ...o })
