@@ -138,7 +138,7 @@ export class BlazeDBClient {
   /**
    * Shares this database with other apps of this device, until the share is stopped or the database closed. Resolves when guests can
    * connect. Again with the same app group: replaces policy and grants of the share there; with another group it is shared in both.
-   * Rejects with `ALREADY_OPEN` (another process shares this name there), `UNSAFE_DIRECTORY`, `BAD_CONFIG`, `TIMEOUT`, `TypeError`.
+   * Rejects with `ALREADY_OPEN` (this name is shared there already; `details.pid` by whom, where known), `UNSAFE_DIRECTORY`, `BAD_CONFIG`, `TIMEOUT`, `TypeError`.
    */
   async enableCrossAppSync(options: EnableCrossAppOptions): Promise<CrossAppShare> {
     return this.#ofItsOwn('enableCrossAppSync').shares.enable(options)

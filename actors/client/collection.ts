@@ -5,7 +5,7 @@
 import { BlazeError, limits, Uuid } from '../../runtime/index.ts'
 import { checkId, openCollectionProblem, parseDoc } from '../database/index.ts'
 import type { Doc, DocFields, ParsedDoc, RecordDatabase, RecordInput, WriteStep } from '../database/index.ts'
-import { bounded } from './deadline.ts'
+import { bounded, boundedWrite } from './deadline.ts'
 import type { WaitOptions } from './deadline.ts'
 import { QueryBuilder } from './query-builder.ts'
 import { WatchedRecord } from './watched-record.ts'
@@ -41,7 +41,7 @@ export class Collection {
    */
   async insertMany<T extends DocFields<T>>(docs: readonly T[], options: WaitOptions = {}): Promise<string[]> {
     if (!Array.isArray(docs)) throw new TypeError('docs: expected an array')
-    return bounded(this.#database.env, 'insertMany', options, this.#insertChunks(docs))
+    return boundedWrite(this.#database.env, 'insertMany', options, this.#insertChunks(docs))
   }
 
   /** Replaces the record, or makes it. */
@@ -69,7 +69,7 @@ export class Collection {
       id: checked,
       reply,
     }))
-    return bounded(this.#database.env, 'delete', options, work)
+    return boundedWrite(this.#database.env, 'delete', options, work)
   }
 
   /** A copy of the record, or undefined. Waits for writes to it that were called before. */
@@ -134,7 +134,7 @@ export class Collection {
       inputs,
       reply,
     }))
-    return bounded(this.#database.env, step, options, work)
+    return boundedWrite(this.#database.env, step, options, work)
   }
 
   #withId({ id, values }: ParsedDoc): RecordInput {

@@ -10,9 +10,29 @@ export interface WaitOptions {
   readonly signal?: AbortSignal
 }
 
+/** Of one step of a call. */
+export interface StepOptions extends WaitOptions {
+  /** What the whole call was given, for messages. */
+  readonly callMs?: number
+}
+
 /** `work` with the deadline and signal of `options`; `what` names the call in messages. `TypeError` for bad options. */
-export function bounded<T>(env: Env, what: string, options: WaitOptions, work: Promise<T>): Promise<T> {
-  const { timeoutMs, signal } = options
+export function bounded<T>(env: Env, what: string, options: StepOptions, work: Promise<T>): Promise<T> {
+  return wait(env, { what, rest: '' }, options, work)
+}
+
+/** The same for a write: whoever stops waiting is told that it goes on. */
+export function boundedWrite<T>(env: Env, what: string, options: WaitOptions, work: Promise<T>): Promise<T> {
+  return wait(env, { what, rest: '; the write may still happen' }, options, work)
+}
+
+function wait<T>(
+  env: Env,
+  { what, rest }: { readonly what: string; readonly rest: string },
+  options: StepOptions,
+  work: Promise<T>,
+): Promise<T> {
+  const { timeoutMs, callMs = timeoutMs, signal } = options
   if (timeoutMs === undefined && signal === undefined) return work
   const problem = waitProblem(options)
   if (problem !== undefined) {
@@ -26,11 +46,11 @@ export function bounded<T>(env: Env, what: string, options: WaitOptions, work: P
         ? undefined
         : env.after(timeoutMs, () => {
             end()
-            reject(new BlazeError('TIMEOUT', `${what}: not within ${timeoutMs} ms; a write may still happen`))
+            reject(new BlazeError('TIMEOUT', `${what}: not within ${callMs} ms${rest}`))
           })
     const abort = (): void => {
       end()
-      reject(new BlazeError('ABORTED', `${what}: the caller aborted; a write may still happen`))
+      reject(new BlazeError('ABORTED', `${what}: the caller aborted${rest}`))
     }
     const end = (): void => {
       timer?.cancel()
@@ -58,14 +78,15 @@ export function bounded<T>(env: Env, what: string, options: WaitOptions, work: P
  * The options for the next step of a call that has several: together they keep the deadline of `options`, or `waitMs` when it names
  * none. `TypeError` for bad options.
  */
-export function stepwise(env: Env, options: WaitOptions, waitMs: number): () => WaitOptions {
+export function stepwise(env: Env, options: WaitOptions, waitMs: number): () => StepOptions {
   const { timeoutMs = waitMs, signal } = options
   const problem = waitProblem(options)
   if (problem !== undefined) throw new TypeError(problem)
   const endMs = env.monotonic() + timeoutMs
   return () => {
     const leftMs = Math.max(0, Math.ceil(endMs - env.monotonic()))
-    return signal === undefined ? { timeoutMs: leftMs } : { timeoutMs: leftMs, signal }
+    const step = { timeoutMs: leftMs, callMs: timeoutMs }
+    return signal === undefined ? step : { ...step, signal }
   }
 }
 

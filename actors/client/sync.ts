@@ -12,7 +12,7 @@ import {
 } from '../connection/index.ts'
 import type { Database } from '../database/index.ts'
 import type { Space } from '../team/index.ts'
-import { bounded, type WaitOptions } from './deadline.ts'
+import { bounded, stepwise, type StepOptions, type WaitOptions } from './deadline.ts'
 import { Membership } from './membership.ts'
 import type { RemoteRecord } from './remote-node.ts'
 import { explain, stateOf, type SyncState, type SyncStatus } from './sync-status.ts'
@@ -96,10 +96,7 @@ export class DatabaseSync {
    */
   async caughtUp(options: WaitOptions = {}): Promise<void> {
     if (this.#stopped) throw new BlazeError('CLOSED', 'caughtUp: sync was stopped')
-    const endMs = this.#env.monotonic() + (options.timeoutMs ?? limits.waitMs)
-    const left = (): WaitOptions => {
-      return { ...options, timeoutMs: Math.max(0, Math.ceil(endMs - this.#env.monotonic())) }
-    }
+    const left = stepwise(this.#env, options, limits.waitMs)
     const seq = await this.#syncedSeq(left)
     let answered = false
     const forget = this.#marks.add(() => {
@@ -170,9 +167,9 @@ export class DatabaseSync {
   }
 
   /** Resolves when `until` holds; it is asked after every report. For the client. */
-  wait(what: string, options: WaitOptions, until: () => boolean): Promise<void> {
+  wait(what: string, options: StepOptions, until: () => boolean): Promise<void> {
     const env = this.#env
-    const { timeoutMs = limits.waitMs, signal } = options
+    const { timeoutMs = limits.waitMs, callMs = timeoutMs, signal } = options
     return new Promise((resolve, reject) => {
       const finish = (error?: unknown): void => {
         this.#watchers.delete(check)
@@ -193,7 +190,7 @@ export class DatabaseSync {
       const abort = (): void => finish(new BlazeError('ABORTED', `${what}: the caller aborted`))
       const timer = env.after(timeoutMs, () => {
         finish(
-          new BlazeError('TIMEOUT', `${what}: not within ${timeoutMs} ms: ${this.why()}`, {
+          new BlazeError('TIMEOUT', `${what}: not within ${callMs} ms: ${this.why()}`, {
             details: { ...this.status() },
           }),
         )

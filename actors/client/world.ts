@@ -21,6 +21,8 @@ export interface World {
   readonly local: Transport
   /** Of this process, as other apps are told. */
   readonly pid: number
+  /** Whether a process of this user has the pid. */
+  isRunning(pid: number): boolean
   /** Absolute path of the directory of an app group that is named only. */
   groupDirectory(name: string): string
   /** The volume at a path. Two calls with one path give one place. */
@@ -39,9 +41,19 @@ export function processWorld(): World {
       transport: createTlsTransport(env),
       local: createUdsTransport(env, nodeCrypto),
       pid: process.pid,
+      isRunning,
       groupDirectory: (name) => join(homedir(), '.local', 'share', 'blazedb', 'groups', name),
       volume: createDirectoryVolume,
     }
   }
   return defaultWorld
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    // There is none, or it is another user's.
+    return false
+  }
 }

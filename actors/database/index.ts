@@ -9,6 +9,7 @@ export type { DatabaseIdentity, Genesis, IdentityPatch, MirrorMark } from './ide
 export type { EpochKey, Keyring } from './keyring.ts'
 export type { DatabaseRequest, DatabaseStatus, OpenLiveQuery, Reply } from './message.ts'
 export type { RecordDatabase, RecordRequest } from './record-database.ts'
+export { handleRequest } from './reply.ts'
 
 // Records.
 export { checkId, docOf, parseDoc } from './record/document.ts'

@@ -7,11 +7,12 @@ import type { Env } from '../../runtime/index.ts'
 import type { Space } from '../team/index.ts'
 import type { GuestPolicy, GuestWritten } from './guest-policy.ts'
 import { guestDelete, guestStep, isHiddenHome } from './guest-step.ts'
-import type { DatabaseRequest, Reply } from './message.ts'
+import type { DatabaseRequest } from './message.ts'
 import { docOf } from './record/document.ts'
 import type { Doc } from './record/document.ts'
 import type { RecordName } from './record/record-change.ts'
 import type { RecordState } from './record/record.ts'
+import { answer, handleRequest } from './reply.ts'
 import { writeSteps } from './record/write-step.ts'
 import type { ImportedRecord, RecordInput, RecordWriter } from './record-writer.ts'
 import type { KeyedView, RecordChange } from './view/keyed-view.ts'
@@ -47,16 +48,7 @@ export class DatabaseSession {
 
   /** Never throws but for a bug, and then the request was answered. */
   handle(request: DatabaseRequest): void {
-    if (this.#closed !== undefined) {
-      request.reply.reject(this.#closed)
-      return
-    }
-    try {
-      this.#dispatch(request)
-    } catch (error) {
-      request.reply.reject(error)
-      if (!(error instanceof BlazeError)) throw error
-    }
+    handleRequest(request, this.#closed, (open) => this.#dispatch(open))
   }
 
   /** Tells live queries, after each synced batch. */
@@ -86,13 +78,9 @@ export class DatabaseSession {
         answer(request.reply, this.#writer.delete(request.collection, [request.id]))
         return
       case 'query.all':
-        answer(request.reply, this.#queries.all(request.query))
-        return
       case 'query.count':
-        answer(request.reply, this.#queries.count(request.query))
-        return
       case 'query.live':
-        answer(request.reply, this.#queries.live(request.query, request.sink))
+        this.#queries.handle(request)
         return
       case 'mirror.import':
         answer(request.reply, this.#writer.import(request.records))
@@ -196,10 +184,6 @@ function checkDistinct(collection: string, inputs: readonly RecordInput[]): void
 
 function shown(state: RecordState | undefined): Doc | undefined {
   return state === undefined || state.deleted !== undefined ? undefined : docOf(state)
-}
-
-function answer<R>(reply: Reply<R>, work: Promise<R>): void {
-  work.then(reply.resolve, reply.reject)
 }
 
 function closed(): BlazeError {

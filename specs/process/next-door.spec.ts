@@ -209,6 +209,7 @@ test('of two processes that share one name exactly one does, the other is told i
   const [winner, loser] = results[0]?.status === 'fulfilled' ? apps : ([apps[1], apps[0]] as const)
   const refused = results.find((result) => result.status === 'rejected')
   assert.match(String(refused?.reason), 'ALREADY_OPEN')
+  assert.ok([winner.pid, undefined].includes(pidOf(refused?.reason)))
   const message = await expectCode('ALREADY_OPEN', share(loser))
   assert.match(message, `pid ${winner.pid}`)
   const guest = await street.guest()
@@ -222,6 +223,20 @@ test('of two processes that share one name exactly one does, the other is told i
   const again = street.app('third')
   await again.call('open', { at: street.at('third'), name: DATABASE })
   assert.match(await expectCode('ALREADY_OPEN', share(again)), `pid ${loser.pid}`)
+
+  await loser.kill()
+  const fourth = street.app('fourth')
+  await fourth.call('open', { at: street.at('fourth'), name: DATABASE })
+  const heirs = await Promise.allSettled([share(again), share(fourth)])
+  const told = heirs.flatMap((result) => (result.status === 'rejected' ? [pidOf(result.reason)] : []))
+  assert.is(told.length, 1)
+  assert.ok([again.pid, fourth.pid, undefined].includes(told[0]), 'no dead process is named')
 })
+
+/** Of the process that an `ALREADY_OPEN` names. */
+function pidOf(refusal: unknown): number | undefined {
+  const pid = /\(pid (\d+)\)/.exec(String(refusal))?.[1]
+  return pid === undefined ? undefined : Number(pid)
+}
 
 test.run()

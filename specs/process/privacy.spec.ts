@@ -195,6 +195,7 @@ test('what the supervisor receives, decrypts and uses as a key holds the channel
     transport: sim.network.transport('a'),
     local: sim.network.transport('a'),
     pid: 1,
+    isRunning: (pid) => pid === 1,
     groupDirectory: (name) => `/groups/${name}`,
     volume: () => sim.volume('a'),
   }

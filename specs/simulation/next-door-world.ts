@@ -35,6 +35,7 @@ export class NextDoorWorld {
   /** Who opened a store of the volume last, by path. */
   readonly #holders = new Map<string, string>()
   #pids = 100
+  readonly #running = new Set<number>()
   /** Of `settle`: works that are not done, and the clock while it turns for them. */
   #waiting = 0
   #turning: Promise<unknown> | undefined
@@ -62,13 +63,16 @@ export class NextDoorWorld {
     const env = this.simulation.env(name)
     const life = { on: true }
     const transport = this.network.transport(name)
+    const pid = this.#pids++
+    this.#running.add(pid)
     const world: World = {
       env,
       system: createSystem({ env, name }),
       crypto: this.#tapped(name),
       transport,
       local: transport,
-      pid: this.#pids++,
+      pid,
+      isRunning: (some) => this.#running.has(some),
       groupDirectory: (group) => `/groups/${group}`,
       volume: (at) => this.#seenBy(name, life, at),
     }
@@ -80,6 +84,7 @@ export class NextDoorWorld {
       connect: (options) => this.settle(connectIn(world, options)),
       powerCut: () => {
         life.on = false
+        this.#running.delete(pid)
         this.simulation.cut(name)
         this.network.crash(name)
         for (const [at, holder] of this.#holders) if (holder === name) this.volume(at).crash()

@@ -76,6 +76,7 @@ export class SimulatedWorld {
       transport: this.#counted(this.network.transport(node)),
       local: this.network.transport(node),
       pid: 1,
+      isRunning: (pid) => pid === 1,
       groupDirectory: (name) => `/groups/${name}`,
       volume: () => this.volume(node),
     }

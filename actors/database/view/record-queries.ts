@@ -4,12 +4,13 @@
  */
 import { BlazeError, limits } from '../../../runtime/index.ts'
 import type { Env } from '../../../runtime/index.ts'
-import type { OpenLiveQuery } from '../message.ts'
+import type { DatabaseRequest, OpenLiveQuery } from '../message.ts'
 import { compileQuery, idOfMatches } from '../query.ts'
 import type { Query } from '../query.ts'
 import { docOf } from '../record/document.ts'
 import type { Doc } from '../record/document.ts'
 import type { RecordState } from '../record/record.ts'
+import { answer } from '../reply.ts'
 import type { CollectionIndex } from './collection-index.ts'
 import { LiveQuery } from './live-query.ts'
 import type { LiveSink, ShownChange } from './live-query.ts'
@@ -30,6 +31,8 @@ export interface RecordQueriesOptions {
   settled(): Promise<void> | undefined
 }
 
+type QueryRequest = Extract<DatabaseRequest, { type: `query.${string}` }>
+
 export class RecordQueries {
   readonly #o: RecordQueriesOptions
   readonly #lives = new Set<LiveQuery>()
@@ -37,6 +40,21 @@ export class RecordQueries {
 
   constructor(options: RecordQueriesOptions) {
     this.#o = options
+  }
+
+  /** Answers it in time; never throws. */
+  handle(request: QueryRequest): void {
+    switch (request.type) {
+      case 'query.all':
+        answer(request.reply, this.all(request.query))
+        return
+      case 'query.count':
+        answer(request.reply, this.count(request.query))
+        return
+      case 'query.live':
+        answer(request.reply, this.live(request.query, request.sink))
+        return
+    }
   }
 
   async all(query: Query): Promise<Doc[]> {

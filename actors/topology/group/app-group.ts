@@ -153,6 +153,12 @@ export class AppGroup {
     return entries
   }
 
+  /** What was published of one database, as in `databases`. */
+  async entry(database: string): Promise<SharedDatabase | undefined> {
+    const entry = await this.#readEntry(this.#entryOf(database))
+    return entry?.database === database ? entry : undefined
+  }
+
   async #readEntry(name: string): Promise<SharedDatabase | undefined> {
     try {
       const json = await this.#files.readJson(name)

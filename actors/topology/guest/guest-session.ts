@@ -2,10 +2,9 @@
  * A copy while it is open: answers what is read from it, whoever is connected.
  * Invariant: every request is answered exactly once, and from what is shown at that moment.
  */
-import { BlazeError } from '../../../runtime/index.ts'
-import type { Env } from '../../../runtime/index.ts'
-import { docOf, RecordQueries } from '../../database/index.ts'
-import type { RecordRequest, Reply, ShownChange } from '../../database/index.ts'
+import type { BlazeError, Env } from '../../../runtime/index.ts'
+import { docOf, handleRequest, RecordQueries } from '../../database/index.ts'
+import type { RecordRequest, ShownChange } from '../../database/index.ts'
 import type { MirrorView } from './mirror-view.ts'
 
 export type ReadRequest = Exclude<RecordRequest, { type: 'record.write' | 'record.delete' }>
@@ -26,16 +25,7 @@ export class GuestSession {
 
   /** Never throws but for a bug, and then the request was answered. */
   handle(request: ReadRequest): void {
-    if (this.#closed !== undefined) {
-      request.reply.reject(this.#closed)
-      return
-    }
-    try {
-      this.#dispatch(request)
-    } catch (error) {
-      request.reply.reject(error)
-      if (!(error instanceof BlazeError)) throw error
-    }
+    handleRequest(request, this.#closed, (open) => this.#dispatch(open))
   }
 
   /** Tells live queries. */
@@ -60,18 +50,10 @@ export class GuestSession {
         return
       }
       case 'query.all':
-        answer(request.reply, this.#queries.all(request.query))
-        return
       case 'query.count':
-        answer(request.reply, this.#queries.count(request.query))
-        return
       case 'query.live':
-        answer(request.reply, this.#queries.live(request.query, request.sink))
+        this.#queries.handle(request)
         return
     }
   }
-}
-
-function answer<R>(reply: Reply<R>, work: Promise<R>): void {
-  work.then(reply.resolve, reply.reject)
 }

@@ -2,7 +2,8 @@
  * Where guests knock: the listener of a share, and the entry by which other apps see it.
  * Invariant: the entry is there only while the name is ours; opened again and closed as often as the share lives.
  */
-import { BlazeError, toHex } from '../../../runtime/index.ts'
+import { BlazeError, limits, toHex } from '../../../runtime/index.ts'
+import type { Env } from '../../../runtime/index.ts'
 import type { Link, Listener, Transport } from '../../../transports/index.ts'
 import type { Database } from '../../database/index.ts'
 import type { AppGroup, AppIdentity } from '../group/index.ts'
@@ -10,7 +11,12 @@ import type { ShareTerms } from './share-terms.ts'
 
 export interface ShareDoorOptions {
   readonly database: Database
-  readonly world: { readonly local: Transport; readonly pid: number }
+  readonly world: {
+    readonly env: Env
+    readonly local: Transport
+    readonly pid: number
+    isRunning(pid: number): boolean
+  }
   readonly group: AppGroup
   readonly app: AppIdentity
 }
@@ -29,7 +35,7 @@ export class ShareDoor {
     return this.#listener !== undefined
   }
 
-  /** Resolves when guests can connect and others see it. `ALREADY_OPEN` (`details.pid`), `UNSAFE_DIRECTORY`. */
+  /** Resolves when guests can connect and others see it. `ALREADY_OPEN` (`details.pid`, where known), `UNSAFE_DIRECTORY`. */
   listen(terms: ShareTerms, onLink: (link: Link) => void): Promise<void> {
     const { group, database, world } = this.#o
     return this.#next(async () => {
@@ -88,14 +94,31 @@ export class ShareDoor {
 
   async #taken(error: unknown): Promise<never> {
     if (!(error instanceof BlazeError && error.code === 'PORT_IN_USE')) throw error
-    const { group, database } = this.#o
-    const entries = await group.databases()
-    const pid = entries.find((entry) => entry.database === database.name)?.pid
-    const who = pid === undefined ? 'another process' : `another process (pid ${pid})`
+    const pid = await this.#holder()
     throw new BlazeError(
       'ALREADY_OPEN',
-      `${who} shares a database named "${database.name}" in this app group already`,
-      { cause: error, details: { pid } },
+      `${this.#describe(pid)} "${this.#o.database.name}" in this app group already`,
+      { cause: error, details: pid === undefined ? {} : { pid } },
     )
+  }
+
+  /** Whoever has taken the name only just has not written its entry yet: the one there is that of a process that was killed. */
+  async #holder(): Promise<number | undefined> {
+    const { group, database, world } = this.#o
+    const { env } = world
+    const endMs = env.monotonic() + limits.shareEntryWaitMs
+    for (;;) {
+      const pid = (await group.entry(database.name))?.pid
+      if (pid !== undefined && world.isRunning(pid)) return pid
+      if (env.monotonic() >= endMs) return undefined
+      await new Promise<void>((resolve) => void env.after(limits.shareEntryLookMs, resolve))
+    }
+  }
+
+  #describe(pid: number | undefined): string {
+    if (pid === undefined) return 'another process shares a database named'
+    return pid === this.#o.world.pid
+      ? `this process (pid ${pid}) shares another database named`
+      : `another process (pid ${pid}) shares a database named`
   }
 }

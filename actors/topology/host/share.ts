@@ -22,6 +22,7 @@ export interface ShareOptions {
     readonly local: Transport
     /** Of this process, for other apps to see. */
     readonly pid: number
+    isRunning(pid: number): boolean
   }
   readonly group: AppGroup
   /** Who shares. */
@@ -44,8 +45,8 @@ export interface ShareStatus {
 
 export interface Share {
   /**
-   * Settles with the first listening. `ALREADY_OPEN` (`details.pid`) when another process shares a database of this name in the
-   * group, `UNSAFE_DIRECTORY`, `CLOSED` when it was stopped first.
+   * Settles with the first listening. `ALREADY_OPEN` (`details.pid` of who does, where known) when a database of this name is
+   * shared in the group already, `UNSAFE_DIRECTORY`, `CLOSED` when it was stopped first.
    */
   readonly started: Promise<void>
   /** Holds from now on, also for what guests have open and on its way. */

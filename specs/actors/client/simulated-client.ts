@@ -6,6 +6,7 @@ import { createSimulatedVolume } from '../../../actors/replica/index.ts'
 import { BlazeError, createSimulation, createSystem, nodeCrypto } from '../../../runtime/index.ts'
 import type { Simulation } from '../../../runtime/index.ts'
 import { createMemoryNetwork } from '../../../transports/index.ts'
+import { settle as settleIn } from '../../fixtures/settle.ts'
 
 export const KEY: Uint8Array = new Uint8Array(32).fill(5)
 
@@ -43,21 +44,13 @@ export function createClientWorld(seed = 1): ClientWorld {
       transport,
       local: transport,
       pid: 1,
+      isRunning: (pid) => pid === 1,
       groupDirectory: (name) => `/groups/${name}`,
       volume,
     }
   }
   let world = boot()
-  const settle = async <T>(work: Promise<T>): Promise<T> => {
-    let done = false
-    const finish = (): void => {
-      done = true
-    }
-    work.then(finish, finish)
-    const settled = await simulation.run(() => done, { virtualMs: 600_000 })
-    if (!settled) throw new Error(`nothing settled, seed ${simulation.seed}`)
-    return work
-  }
+  const settle = <T>(work: Promise<T>): Promise<T> => settleIn(simulation, work)
   return {
     simulation,
     get world() {

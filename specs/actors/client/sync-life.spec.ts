@@ -142,13 +142,7 @@ test('caughtUp waits for a store that is being opened again', async () => {
 })
 
 test('who joins by a supervisor with a false log is told so, not left waiting', async () => {
-  const { world, a } = await synced(7)
-  const url = await world.settle(a.invite({ role: 'writer' }))
-  const space = world.supervisor?.status().databaseList[0]?.space ?? ''
-  await world.settle(a.close())
-  world.crashSupervisor()
-  await falsify(world, space)
-  await world.startSupervisor()
+  const { world, url } = await invitedToFalse(7)
   const before = world.simulation.now()
 
   let error: unknown
@@ -163,13 +157,7 @@ test('who joins by a supervisor with a false log is told so, not left waiting', 
 })
 
 test('a device that is no member, opened again, says so and adds nothing to the log', async () => {
-  const { world, a } = await synced(8)
-  const url = await world.settle(a.invite({ role: 'writer' }))
-  const space = world.supervisor?.status().databaseList[0]?.space ?? ''
-  await world.settle(a.close())
-  world.crashSupervisor()
-  await falsify(world, space)
-  await world.startSupervisor()
+  const { world, url } = await invitedToFalse(8)
   await codeOf(world.join('b', url))
   const b = await world.open('b')
   await world.simulation.pass(30_000)
@@ -203,6 +191,18 @@ test('a state is refused only when nothing is tried again by itself', () => {
 })
 
 test.run()
+
+/** An invite, and the supervisor that it names: what it holds of the space is the log of another owner. */
+async function invitedToFalse(seed: number): Promise<{ world: SimulatedWorld; url: string }> {
+  const { world, a } = await synced(seed)
+  const url = await world.settle(a.invite({ role: 'writer' }))
+  const space = world.supervisor?.status().databaseList[0]?.space ?? ''
+  await world.settle(a.close())
+  world.crashSupervisor()
+  await falsify(world, space)
+  await world.startSupervisor()
+  return { world, url }
+}
 
 /** Puts the log of another owner into the supervisor's store of the space. */
 async function falsify(world: SimulatedWorld, space: string): Promise<void> {

@@ -12,9 +12,12 @@ import { BlazeError, createSimulation, createSystem, nodeCrypto } from '../../..
 import type { CryptoProvider, Simulation, System } from '../../../../runtime/index.ts'
 import { createMemoryNetwork } from '../../../../transports/index.ts'
 import type { MemoryNetwork, Transport } from '../../../../transports/index.ts'
+import { settle } from '../../../fixtures/settle.ts'
 import { BareGuest } from './bare-guest.ts'
 import type { BareGuestOptions } from './bare-guest.ts'
 
+/** Pid of a process that was killed. */
+export const GONE: number = 666
 export const everything: ExportPolicy = new ExportPolicy({ collections: ['bugs', 'notes'] })
 /** Hides fields and rows. */
 export const limited: ExportPolicy = new ExportPolicy({
@@ -60,7 +63,7 @@ export class HostWorld {
   }
 
   settle<T>(work: Promise<T>): Promise<T> {
-    return settleIn(this.simulation, work)
+    return settle(this.simulation, work)
   }
 
   /** The code that it rejects with, or `ok`. */
@@ -149,17 +152,6 @@ export class HostWorld {
   }
 }
 
-async function settleIn<T>(simulation: Simulation, work: Promise<T>): Promise<T> {
-  let done = false
-  const finish = (): void => {
-    done = true
-  }
-  work.then(finish, finish)
-  const settled = await simulation.run(() => done, { virtualMs: 600_000 })
-  if (!settled) throw new Error(`nothing settled, seed ${simulation.seed}`)
-  return work
-}
-
 /** Shares; the share is not waited for. */
 export async function createHostWorld(o: HostWorldOptions = {}): Promise<HostWorld> {
   const simulation = o.simulation ?? createSimulation(o.seed ?? 1)
@@ -171,7 +163,7 @@ export async function createHostWorld(o: HostWorldOptions = {}): Promise<HostWor
   const system = createSystem({ env })
   const database =
     o.database ??
-    (await settleIn(
+    (await settle(
       simulation,
       openDatabase(
         { system, env, crypto },
@@ -179,13 +171,14 @@ export async function createHostWorld(o: HostWorldOptions = {}): Promise<HostWor
       ),
     ))
   const network = createMemoryNetwork(simulation.env('network'))
-  const group = await settleIn(
+  const group = await settle(
     simulation,
     openAppGroup({ volume: () => groups, env, crypto }, { id: 'suite', directory: '/groups/suite' }),
   )
-  const app = await settleIn(simulation, group.app('tracker'))
+  const app = await settle(simulation, group.app('tracker'))
   const wrap = o.wrapLocal ?? ((transport: Transport): Transport => transport)
-  const world = { system, env, crypto, local: wrap(network.transport('host')), pid: 7 }
+  const local = wrap(network.transport('host'))
+  const world = { system, env, crypto, local, pid: 7, isRunning: (pid: number) => pid !== GONE }
   const options = { database, world, group, app, policy: o.policy ?? everything, grants: o.grants }
   return new HostWorld({ simulation, network, database, volume, group, options })
 }

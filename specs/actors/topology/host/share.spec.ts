@@ -2,12 +2,37 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { startShare } from '../../../../actors/topology/host/index.ts'
-import type { ShareOptions } from '../../../../actors/topology/host/index.ts'
+import type { Share, ShareOptions } from '../../../../actors/topology/host/index.ts'
 import { BlazeError, limits, nodeCrypto, toHex } from '../../../../runtime/index.ts'
 import type { Link } from '../../../../transports/index.ts'
 import type { BareGuest } from './bare-guest.ts'
-import { createHostWorld, everything, limited, sharing } from './host-world.ts'
+import { createHostWorld, everything, GONE, limited, sharing } from './host-world.ts'
 import type { HostWorld } from './host-world.ts'
+
+/** In another process. */
+function share({ options }: HostWorld, pid: number): Share {
+  return startShare({ ...options, world: { ...options.world, pid } })
+}
+
+/** What it is told when the name is taken. */
+async function taken(world: HostWorld, { started }: Share): Promise<BlazeError> {
+  let error: unknown
+  await world.settle(started.catch((cause: unknown) => (error = cause)))
+  assert.ok(error instanceof BlazeError)
+  assert.is(error.code, 'ALREADY_OPEN')
+  return error
+}
+
+/** Nobody shares; the entry of a process that was killed is there. */
+async function afterKill(): Promise<HostWorld> {
+  const world = await sharing()
+  const { group, share } = world
+  const entry = await world.settle(group.entry('tracker'))
+  assert.ok(entry !== undefined)
+  await world.settle(share.stop())
+  await world.settle(group.publish({ ...entry, pid: GONE }))
+  return world
+}
 
 test('a share tells the group what is shared, as long as it is', async () => {
   const world = await sharing({ grants: { dash: 'readOnly' } })
@@ -57,12 +82,10 @@ test('stop says goodbye to every guest and leaves nothing behind', async () => {
 
 test('a name is shared once in a group, and whoever comes second learns who was first', async () => {
   const world = await sharing()
-  const second = startShare({ ...world.options, world: { ...world.options.world, pid: 8 } })
-  let error: unknown
-  await world.settle(second.started.catch((cause: unknown) => (error = cause)))
-  assert.ok(error instanceof BlazeError)
-  assert.is(error.code, 'ALREADY_OPEN')
+  const second = share(world, 8)
+  const error = await taken(world, second)
   assert.equal(error.details, { pid: 7 })
+  assert.match(error.message, 'another process (pid 7) shares a database named "tracker"')
   await world.pass()
   assert.equal([second.status().state, second.status().error?.code], ['stopped', 'ALREADY_OPEN'])
   assert.is((await world.settle(world.group.databases()))[0]?.pid, 7)
@@ -71,6 +94,39 @@ test('a name is shared once in a group, and whoever comes second learns who was 
   const third = startShare(world.options)
   await world.settle(third.started)
   await world.settle(third.stop())
+})
+
+test('of two that take a name of a killed process at once the loser learns who was first, never the pid of the dead one', async () => {
+  const world = await afterKill()
+  const first = share(world, 7)
+  const second = share(world, 8)
+
+  const error = await taken(world, second)
+
+  assert.equal(error.details, { pid: 7 })
+  await world.settle(first.started)
+})
+
+test('where nobody says in time who shares a name, the pid is left out', async () => {
+  const world = await afterKill()
+  const { group, network, simulation } = world
+  await world.settle(network.transport('other').listen(group.endpoint('tracker'), () => {}))
+  const beganMs = simulation.now()
+
+  const error = await taken(world, share(world, 8))
+
+  assert.equal(error.details, {})
+  assert.match(error.message, 'another process shares a database named "tracker"')
+  assert.ok(simulation.now() - beganMs < 2 * limits.shareEntryWaitMs)
+})
+
+test('a second database of one process under the same name is told that this process shares it', async () => {
+  const world = await sharing()
+
+  const error = await taken(world, startShare(world.options))
+
+  assert.equal(error.details, { pid: 7 })
+  assert.match(error.message, 'this process (pid 7) shares another database named "tracker"')
 })
 
 test('a share that is stopped before it listens says so and holds nothing', async () => {
