@@ -1,15 +1,14 @@
 /** Child process of the demo: the app next door. Invariant: it has no password, and reads and writes by the public API. */
 import { BlazeDBClient, BlazeError } from '../../actors/index.ts'
 import type { Collection } from '../../actors/index.ts'
-import { Latencies, machineMs } from '../bench/load.ts'
+import { machineMs } from '../bench/load.ts'
 import { answerParent } from '../process/call.ts'
 import { appGroupId, collectionName, databaseName, syncMs } from './agreement.ts'
 import type { DashboardCalls } from './dashboard-calls.ts'
 import { fingerprint } from './fingerprint.ts'
-import { followProbes } from './probe.ts'
+import { probeCalls } from './probe.ts'
 
 let db: BlazeDBClient | undefined
-const latencies = new Latencies()
 
 function cities(): Collection {
   if (db === undefined) throw new Error('not connected')
@@ -46,11 +45,7 @@ const calls: DashboardCalls = {
     await db?.shared?.caughtUp({ timeoutMs: syncMs })
     return fingerprint(cities())
   },
-  follow: ({ probeId }) => followProbes(cities(), probeId, latencies),
-  seen: ({ updates }) => latencies.all(updates, syncMs),
-  async peak() {
-    return process.resourceUsage().maxRSS * 1024
-  },
+  ...probeCalls(cities),
   async close() {
     await db?.close()
     db = undefined

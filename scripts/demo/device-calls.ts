@@ -1,6 +1,7 @@
 /** What the demo's second device is asked to do. All times in milliseconds. */
+import type { ProbeCalls } from './probe.ts'
 
-export interface DeviceCalls {
+export interface DeviceCalls extends ProbeCalls {
   /** Joins in an empty directory and catches up; meanwhile reports how many records are visible. */
   join(
     body: { at: string; invite: string },
@@ -10,12 +11,6 @@ export interface DeviceCalls {
   edit(body: readonly Edit[]): Promise<void>
   /** Of all records, after everything that the supervisor holds is visible. */
   fingerprint(body: null): Promise<string>
-  /** Follows updates of the record `probeId` from now on. */
-  follow(body: { probeId: string }): Promise<void>
-  /** Resolves with one latency each when so many updates were seen. */
-  seen(body: { updates: number }): Promise<number[]>
-  /** Highest resident memory so far, in bytes. */
-  peak(body: null): Promise<number>
   close(body: null): Promise<void>
 }
 

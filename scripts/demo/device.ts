@@ -1,18 +1,17 @@
 /** Child process of the demo: the second device. Invariant: it knows only the invite, and reads and writes by the public API. */
 import { BlazeDBClient, BlazeError } from '../../actors/index.ts'
 import type { Collection } from '../../actors/index.ts'
-import { Latencies, machineMs } from '../bench/load.ts'
+import { machineMs } from '../bench/load.ts'
 import { answerParent } from '../process/call.ts'
 import { collectionName, databaseName, password, syncMs } from './agreement.ts'
 import type { DeviceCalls } from './device-calls.ts'
 import { fingerprint } from './fingerprint.ts'
-import { followProbes } from './probe.ts'
+import { probeCalls } from './probe.ts'
 
 /** Milliseconds between two looks at how far it is. */
 const lookMs = 100
 
 let db: BlazeDBClient | undefined
-const latencies = new Latencies()
 
 function device(): BlazeDBClient {
   if (db === undefined) throw new Error('no database is open')
@@ -51,11 +50,7 @@ const calls: DeviceCalls = {
     await caughtUp()
     return fingerprint(cities())
   },
-  follow: ({ probeId }) => followProbes(cities(), probeId, latencies),
-  seen: ({ updates }) => latencies.all(updates, syncMs),
-  async peak() {
-    return process.resourceUsage().maxRSS * 1024
-  },
+  ...probeCalls(cities),
   async close() {
     await db?.close()
     db = undefined

@@ -8,6 +8,7 @@ import { encodeAnnouncement } from '../../../actors/team/index.ts'
 import type { Role, Space } from '../../../actors/team/index.ts'
 import { BlazeError, createSimulation, createSystem, nodeCrypto } from '../../../runtime/index.ts'
 import type { Simulation } from '../../../runtime/index.ts'
+import { settle as settleIn } from '../../fixtures/settle.ts'
 
 export interface Member {
   readonly name: string
@@ -42,15 +43,7 @@ const collection = 'c'
 export function createMembers(seed = 1): Members {
   const simulation = createSimulation(seed)
   let owner: Member | undefined
-  const settle = async <T>(work: Promise<T>): Promise<T> => {
-    let done = false
-    const finish = (): void => {
-      done = true
-    }
-    work.then(finish, finish)
-    if (!(await simulation.run(() => done, { virtualMs: 600_000 }))) throw new Error(`stuck, seed ${seed}`)
-    return work
-  }
+  const settle = <T>(work: Promise<T>): Promise<T> => settleIn(simulation, work)
   const add = async (name: string, options: MemberOptions = {}): Promise<Member> => {
     const env = simulation.env(name, { clockOffsetMs: options.clockOffsetMs ?? 0 })
     const volume = createSimulatedVolume(simulation.env(`${name}-disk`))

@@ -14,6 +14,7 @@ import { createSimulatedVolume } from '../../../actors/replica/index.ts'
 import type { SimulatedVolume } from '../../../actors/replica/index.ts'
 import { createSimulation, createSystem, nodeCrypto } from '../../../runtime/index.ts'
 import type { Simulation } from '../../../runtime/index.ts'
+import { settle } from '../../fixtures/settle.ts'
 
 export interface OneDatabase {
   readonly simulation: Simulation
@@ -55,15 +56,7 @@ export async function createOneDatabase(seed = 1): Promise<OneDatabase> {
   const one: Omit<OneDatabase, 'database'> & { database?: Database } = {
     simulation,
     volume,
-    async settle(work) {
-      let done = false
-      const finish = (): void => {
-        done = true
-      }
-      work.then(finish, finish)
-      if (!(await simulation.run(() => done, { virtualMs: 600_000 }))) throw new Error(`stuck, seed ${seed}`)
-      return work
-    },
+    settle: (work) => settle(simulation, work),
     write: (step, collection, ...docs) =>
       database().request((reply) => ({
         type: 'record.write',

@@ -13,18 +13,9 @@ import {
   toHex,
 } from '../../../runtime/index.ts'
 import type { CborItem, Value } from '../../../runtime/index.ts'
-import { BlazeError, Uuid } from '../../../runtime/index.ts'
+import { Uuid } from '../../../runtime/index.ts'
+import { codeOf } from '../../fixtures/code-of.ts'
 import { arbitraryValue } from './arbitrary-value.ts'
-
-function code(work: () => unknown): string {
-  try {
-    work()
-  } catch (error) {
-    if (error instanceof BlazeError) return error.code
-    throw error
-  }
-  return 'ok'
-}
 
 test('every value survives encoding and decoding exactly', () => {
   fc.assert(
@@ -122,7 +113,7 @@ test('bytes outside the allow-list are refused', () => {
   }
   for (const [name, hex] of Object.entries(rows)) {
     assert.is(
-      code(() => decodeCbor(fromHex(hex))),
+      codeOf(() => decodeCbor(fromHex(hex))),
       'BAD_VALUE',
       name,
     )
@@ -139,27 +130,27 @@ test('nesting is bounded when encoding and when decoding', () => {
 
   assert.equal(decodeCbor(encodeCbor(nest(max))), nest(max))
   assert.is(
-    code(() => encodeCbor(nest(max + 1))),
+    codeOf(() => encodeCbor(nest(max + 1))),
     'BAD_VALUE',
   )
   assert.is(
-    code(() => decodeCbor(fromHex(`${'81'.repeat(max)}01`))),
+    codeOf(() => decodeCbor(fromHex(`${'81'.repeat(max)}01`))),
     'ok',
   )
   assert.is(
-    code(() => decodeCbor(fromHex(`${'81'.repeat(max + 1)}01`))),
+    codeOf(() => decodeCbor(fromHex(`${'81'.repeat(max + 1)}01`))),
     'BAD_VALUE',
   )
   assert.is(
-    code(() => decodeCbor(fromHex(`${'c1'.repeat(100_000)}01`))),
+    codeOf(() => decodeCbor(fromHex(`${'c1'.repeat(100_000)}01`))),
     'BAD_VALUE',
   )
   assert.is(
-    code(() => copyValue(nest(limits.valueDepthMax), 'field')),
+    codeOf(() => copyValue(nest(limits.valueDepthMax), 'field')),
     'ok',
   )
   assert.is(
-    code(() => copyValue(nest(limits.valueDepthMax + 1), 'field')),
+    codeOf(() => copyValue(nest(limits.valueDepthMax + 1), 'field')),
     'BAD_VALUE',
   )
 })
@@ -187,7 +178,7 @@ test('hostile values are refused before anything is stored', () => {
   ]
   for (const row of rows)
     assert.is(
-      code(() => copyValue(row, 'field')),
+      codeOf(() => copyValue(row, 'field')),
       'BAD_VALUE',
       String(row),
     )
@@ -199,19 +190,19 @@ test('undefined is let through at the depth asked for and nowhere else', () => {
 
   assert.equal(decodeCbor(bytes, options), ['a', ['x', undefined]])
   assert.is(
-    code(() => decodeCbor(bytes)),
+    codeOf(() => decodeCbor(bytes)),
     'BAD_VALUE',
   )
   assert.is(
-    code(() => encodeCbor([undefined], options)),
+    codeOf(() => encodeCbor([undefined], options)),
     'BAD_VALUE',
   )
   assert.is(
-    code(() => encodeCbor([[[undefined]]], options)),
+    codeOf(() => encodeCbor([[[undefined]]], options)),
     'BAD_VALUE',
   )
   assert.is(
-    code(() => decodeCbor(fromHex('81f7'), options)),
+    codeOf(() => decodeCbor(fromHex('81f7'), options)),
     'BAD_VALUE',
   )
 })
@@ -219,7 +210,7 @@ test('undefined is let through at the depth asked for and nowhere else', () => {
 test('random bytes decode or are refused, never anything else', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
-      const answer = code(() => decodeCbor(bytes))
+      const answer = codeOf(() => decodeCbor(bytes))
       return answer === 'ok' || answer === 'BAD_VALUE'
     }),
     { numRuns: 5000 },

@@ -14,6 +14,7 @@ import { BlazeError, createSimulation, createSystem, nodeCrypto } from '../../..
 import type { Env, Log, Simulation, Value } from '../../../../runtime/index.ts'
 import { createMemoryNetwork } from '../../../../transports/index.ts'
 import type { MemoryNetwork } from '../../../../transports/index.ts'
+import { settle } from '../../../fixtures/settle.ts'
 import { BareHost } from './bare-host.ts'
 import { DATABASE } from './mirror-record.ts'
 
@@ -109,16 +110,8 @@ export class GuestWorld {
   }
 
   /** Lets virtual time pass until `work` settles. */
-  async settle<T>(work: Promise<T>): Promise<T> {
-    let done = false
-    const finish = (): void => {
-      done = true
-    }
-    work.then(finish, finish)
-    if (!(await this.simulation.run(() => done, { virtualMs: 600_000 }))) {
-      throw new Error(`nothing settled, seed ${this.simulation.seed}`)
-    }
-    return work
+  settle<T>(work: Promise<T>): Promise<T> {
+    return settle(this.simulation, work)
   }
 
   async until(holds: () => boolean): Promise<void> {

@@ -15,23 +15,14 @@ import {
   createSimulation,
   nodeCrypto,
 } from '../../../../runtime/index.ts'
-import type { Env, Simulation } from '../../../../runtime/index.ts'
+import type { Env } from '../../../../runtime/index.ts'
+import { settle } from '../../../fixtures/settle.ts'
 import { recordOf, tagOf } from './mirror-record.ts'
 
 const KEY = new Uint8Array(32).fill(1)
 const TAGS = Array.from({ length: 900 }, (_, n) => bytesKey(tagOf(`t${n}`)))
 
 type Rows = ReadonlyMap<string, MirrorRow>
-
-async function settle<T>(simulation: Simulation, work: Promise<T>): Promise<T> {
-  let done = false
-  const finish = (): void => {
-    done = true
-  }
-  work.then(finish, finish)
-  await simulation.run(() => done, { virtualMs: 60_000 })
-  return work
-}
 
 /** The moments of one life, by the pass of the head that each step set. */
 class Life {

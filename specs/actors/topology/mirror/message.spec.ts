@@ -19,7 +19,6 @@ import {
 } from '../../../../actors/topology/mirror/index.ts'
 import type { MirrorWrite } from '../../../../actors/topology/mirror/index.ts'
 import {
-  BlazeError,
   ByteWriter,
   concatBytes,
   encodeCbor,
@@ -29,6 +28,7 @@ import {
 } from '../../../../runtime/index.ts'
 import type { Value } from '../../../../runtime/index.ts'
 import { arbitraryRecord } from '../../database/arbitrary-record.ts'
+import { codeOf } from '../../../fixtures/code-of.ts'
 import { arbitraryValue } from '../../../runtime/codec/arbitrary-value.ts'
 import {
   attach,
@@ -41,16 +41,6 @@ import {
   record,
   write,
 } from './mirror-sample.ts'
-
-function codeOf(work: () => unknown): string {
-  try {
-    work()
-  } catch (error) {
-    if (error instanceof BlazeError) return error.code
-    throw error
-  }
-  return 'ok'
-}
 
 const refused = (parse: (bytes: Uint8Array) => unknown, bytes: Uint8Array, message?: string): void =>
   assert.is(
