@@ -121,7 +121,7 @@ export interface Context<M> {
   watch(ref: Ref<never>, onDown: (reason: DownReason) => M): void
   /**
    * Ties the present lives of both cells: when one crashes or is killed, the other crashes with `LINKED_CELL_DOWN`, at once when
-   * `ref` is down already. An orderly end only ends the link.
+   * `ref` is down already. An orderly end only ends the link; a passive cell has no life to tie.
    */
   link(ref: Ref<never>): void
   unlink(ref: Ref<never>): void
@@ -133,7 +133,7 @@ export interface Context<M> {
   leave(key: GroupKey<M>): void
   /** Puts the message that is being handled aside; an ask goes on waiting. `full`: the sender's message is still this handler's. */
   stash(): 'ok' | 'full'
-  /** Puts all stashed messages back in front of the mailbox, oldest first. So does a crash. */
+  /** Puts all messages that were put aside before this one back in front of the mailbox, oldest first. So does a crash. */
   unstash(): void
   /** Ends this life as soon as the cell is idle, and keeps the cell: the next message begins another life. */
   passivate(): void

@@ -1,6 +1,7 @@
 /** The fast behaviour: a plain state and a function from message to next state. */
 import { refusePromise } from './cell/async-handler.ts'
 import type { Behaviour, Context, Instance } from './behaviour.ts'
+import { checkKeys } from './supervision/child-spec.ts'
 
 export interface ReducerSpec<S, M> {
   readonly kind: string
@@ -13,9 +14,16 @@ export interface ReducerSpec<S, M> {
   inspect?(state: S): object
 }
 
+/** Throws `TypeError` for a spec with a typo. */
 export function reducer<S, M>(spec: ReducerSpec<S, M>): Behaviour<M> {
+  checkKeys('reducer', spec, keys)
+  for (const name of ['init', 'receive'] as const)
+    if (typeof spec[name] !== 'function')
+      throw new TypeError(`reducer: ${name} of ${spec.kind}: expected a function, got ${typeof spec[name]}`)
   return new ReducerBehaviour(spec)
 }
+
+const keys = { kind: true, init: true, receive: true, stop: true, inspect: true } as const
 
 class ReducerBehaviour<S, M> implements Behaviour<M> {
   readonly kind: string

@@ -17,7 +17,7 @@ export function registryKey<M>(name: string): RegistryKey<M> {
 }
 
 export interface Registry {
-  /** Throws `NAME_TAKEN` while another cell has the name, `CELL_DOWN` for a cell that has ended, `OVERLOADED`. Idempotent. */
+  /** Throws `NAME_TAKEN` while another cell has the name, `CELL_DOWN` for a cell that has ended, `OVERLOADED`, `TypeError`. Idempotent. */
   register<M>(key: RegistryKey<M>, ref: Ref<M>): void
   lookup<M>(key: RegistryKey<M>): Ref<M> | undefined
   /** False: the name is not this cell's. */
@@ -27,11 +27,19 @@ export interface Registry {
 }
 
 export class NameTable implements Registry {
+  readonly #isCell: (ref: unknown) => boolean
   readonly #refsByName = new Map<string, Ref<never>>()
   readonly #namesByRef = new Map<Ref<never>, Set<string>>()
 
+  /** `isCell`: whether something is a cell of this system. */
+  constructor(isCell: (ref: unknown) => boolean) {
+    this.#isCell = isCell
+  }
+
   register<M>(key: RegistryKey<M>, ref: Ref<M>): void {
     const { name } = key
+    checkName('register', name)
+    if (!this.#isCell(ref)) throw new TypeError('register: ref: expected the ref of a cell of this system')
     const holder = this.#refsByName.get(name)
     if (holder === ref) return
     if (holder !== undefined)

@@ -50,7 +50,7 @@ export function createSystem(options: { env: Env; name?: string }): System {
     tap: new Tap(env),
     deadLetters: new DeadLetterRing(),
     quarantine: new QuarantineRing(),
-    registry: new NameTable(),
+    registry: new NameTable((ref) => ref instanceof Cell && ref.kernel === kernel),
     groups: new GroupTable(),
     turn: { cell: undefined, mail: undefined, aside: false },
     nextId: () => ++lastId,

@@ -125,7 +125,7 @@ export class Tap {
       // An observer must not be able to crash what it observes.
       this.dropped++
       this.#remove(listener)
-      this.#env.log.error('tap.listener.removed', { error: String(error) })
+      this.#env.log.error('tap.listener.removed', { error: describeError(error) })
     }
   }
 
@@ -156,7 +156,12 @@ function redactValue(value: unknown): unknown {
 
 /** Name, code and text of an error, cut; never its stack or details. */
 export function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return String(error).slice(0, limits.tapTextCharsMax)
-  const head = error instanceof BlazeError ? error.code : error.name
-  return `${head}: ${error.message}`.slice(0, limits.tapTextCharsMax)
+  try {
+    if (!(error instanceof Error)) return String(error).slice(0, limits.tapTextCharsMax)
+    const head = error instanceof BlazeError ? error.code : error.name
+    return `${head}: ${error.message}`.slice(0, limits.tapTextCharsMax)
+  } catch {
+    // Anything can be thrown, also what throws when it is looked at.
+    return 'something that cannot be shown'
+  }
 }

@@ -24,6 +24,10 @@ export class Annex {
   restartTimer: Timer | undefined
   /** Settled when the present life is torn down. */
   down: Settled | undefined
+  /** A kill came while the cell was ending already: nobody waits for its farewell any more. */
+  killAsked = false
+  /** Ends the wait for the farewell that is under way. */
+  cutShort: (() => void) | undefined
   /** Only of cells that may be passivated. */
   idle: IdleWatch | undefined
 }

@@ -2,7 +2,7 @@
 import { Annex, settled } from './annex.ts'
 import { AskMail, contentOf } from './ask.ts'
 import { refusePromise } from './async-handler.ts'
-import type { ChildSpec, Ref, Supervision } from '../behaviour.ts'
+import type { ChildSpec, Instance, Ref, Supervision } from '../behaviour.ts'
 import { messageType } from './dead-letter.ts'
 import { assert, BlazeError } from '../errors.ts'
 import { Lifespan } from './lifespan.ts'
@@ -34,12 +34,13 @@ export class Cell<M> extends Lifespan<M> implements Hosts<M> {
     return this.spec.behaviour.supervision ?? defaultSupervision
   }
 
-  get presentLife(): Life<never> | undefined {
+  get presentLife(): Life<never> | 'passive' | undefined {
+    if (this.status === 'passive') return 'passive'
     return this.status === 'running' ? this.life : undefined
   }
 
   get hasWork(): boolean {
-    if (this.status === 'passive') return this.mailDepth > 0
+    if (this.status === 'passive') return this.mailDepth > 0 && !this.isOrphan
     return this.status === 'running' && (this.#hasMail || this.#pending !== undefined)
   }
 
@@ -102,7 +103,8 @@ export class Cell<M> extends Lifespan<M> implements Hosts<M> {
   }
 
   begin(): boolean {
-    if (!this.open || (this.status !== 'restarting' && this.status !== 'passive')) return true
+    if (!this.open || this.isOrphan) return true
+    if (this.status !== 'restarting' && this.status !== 'passive') return true
     const woken = this.status === 'passive'
     const restarted = !woken && this.life !== undefined
     if (restarted) (this.annex ??= new Annex()).restarts++
@@ -115,7 +117,9 @@ export class Cell<M> extends Lifespan<M> implements Hosts<M> {
     }
     this.inTurn = true
     try {
-      life.instance = this.spec.behaviour.start(life)
+      const instance: Instance<M> = this.spec.behaviour.start(life)
+      refusePromise(instance, `start of ${this.spec.behaviour.kind}`)
+      life.instance = instance
     } catch (error) {
       this.inTurn = false
       return this.#crash(toError(error)) === 'final'
@@ -185,7 +189,7 @@ export class Cell<M> extends Lifespan<M> implements Hosts<M> {
     const since = this.kernel.startedAt + this.since
     return describeCell(
       { id, path, spec, status, since, parent: this.parentId, annex, mailbox },
-      this.presentLife?.instance,
+      this.status === 'running' ? this.life?.instance : undefined,
     )
   }
 
@@ -245,7 +249,7 @@ export class Cell<M> extends Lifespan<M> implements Hosts<M> {
     else if (this.status === 'restarting' || this.status === 'passive') {
       this.annex?.restartTimer?.cancel()
       this.finish(how === 'kill' ? 'killed' : 'stopped', false, false)
-    }
+    } else if (how === 'kill') this.hurry()
     return promise
   }
 

@@ -7,6 +7,10 @@ export interface FarewellHost {
   readonly env: Env
   /** Each of the waits below may take so long. */
   readonly stopBudgetMs: number
+  /** The cell is being killed: its behaviour says no farewell. */
+  readonly killAsked: boolean
+  /** Told how a kill can end the wait for a farewell that is under way, and undefined when it is over. */
+  waitsForFarewell(cutShort: (() => void) | undefined): void
   /** System mail that the life leaves behind. */
   lost(label: unknown): void
   /** The farewell itself failed; the end goes on. */
@@ -25,10 +29,10 @@ export function tearDown<M>(
 ): boolean | Promise<boolean> {
   if (children !== undefined) return tearDownLater(life, children, host, orderly)
   if (!orderly) return life.ownsAny ? dispose(life, host, false) : false
-  const farewell = sayFarewell(life, host)
+  const farewell = host.killAsked ? undefined : sayFarewell(life, host)
   if (farewell !== undefined) return endAfter(life, farewell, host)
   endLife(life, host)
-  return life.ownsAny ? dispose(life, host, false) : false
+  return life.ownsAny ? dispose(life, host, host.killAsked) : host.killAsked
 }
 
 async function tearDownLater<M>(
@@ -46,7 +50,9 @@ async function endAfter<M>(
   farewell: PromiseLike<unknown>,
   host: FarewellHost,
 ): Promise<boolean> {
-  const killed = !(await withinBudget(host, () => farewell))
+  const cut = new Promise<boolean>((resolve) => host.waitsForFarewell(() => resolve(false)))
+  const killed = !(await Promise.race([withinBudget(host, () => farewell), cut]))
+  host.waitsForFarewell(undefined)
   endLife(life, host)
   return dispose(life, host, killed)
 }

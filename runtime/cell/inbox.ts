@@ -117,7 +117,11 @@ export abstract class Inbox<M> implements Ref<M>, AskHost {
   }
 
   unstash(): void {
+    const { turn } = this.kernel
+    // The message that is being handled stays aside: taken back, it would be in the queue while it is handled.
+    const current = turn.cell === this && turn.aside ? this.annex?.stashed?.pop() : undefined
     const stashed = this.takeStash()
+    if (current !== undefined && this.annex !== undefined) this.annex.stashed = [current]
     if (stashed.length === 0) return
     this.#box().giveBack(stashed)
     this.wake()
@@ -149,6 +153,7 @@ export abstract class Inbox<M> implements Ref<M>, AskHost {
   protected loseCurrent(label: unknown): void {
     const { turn } = this.kernel
     if (turn.aside) this.annex?.stashed?.pop()
+    turn.aside = false
     if (turn.mail instanceof AskMail) turn.mail.fail(cellDown(this.path, 'crashed'))
     this.bury(label, 'crashed')
   }

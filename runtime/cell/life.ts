@@ -15,6 +15,7 @@ import type { Kernel } from './kernel.ts'
 import { limits } from '../limits.ts'
 import type { RegistryKey } from '../registry.ts'
 import { Ring } from './ring.ts'
+import { describeError } from '../tap.ts'
 
 /** What a life needs of its cell. */
 export interface LifeHost<M> {
@@ -39,8 +40,8 @@ export interface LifeHost<M> {
 export interface Watchable {
   /** Returns the way to stop watching. */
   addWatcher(notify: (reason: DownReason) => void): () => void
-  /** Its present life, unless it is down. */
-  readonly presentLife: Life<never> | undefined
+  /** Its present life; undefined while it is down. */
+  readonly presentLife: Life<never> | 'passive' | undefined
 }
 
 /** Those who watch one cell, across its restarts. */
@@ -232,6 +233,7 @@ export class Life<M> implements CellContext<M> {
     if (this.#dead || ref === this.self) return
     if (!isWatchable(ref)) throw new TypeError('link: ref: expected the ref of a cell')
     const other = ref.presentLife
+    if (other === 'passive') return
     if (other === undefined) {
       this.crash(linkedDown(ref.path, undefined))
       return
@@ -242,7 +244,7 @@ export class Life<M> implements CellContext<M> {
 
   unlink(ref: Ref<never>): void {
     const other = isWatchable(ref) ? ref.presentLife : undefined
-    if (other === undefined) return
+    if (other === undefined || other === 'passive') return
     this.#holdings?.links?.delete(other)
     other.#holdings?.links?.delete(this)
   }
@@ -361,14 +363,14 @@ export class Life<M> implements CellContext<M> {
       await (typeof resource === 'function' ? resource() : resource.close())
     } catch (error) {
       // The others still have to be disposed of; the cell is dead, so nobody is left to crash.
-      this.env.log.error('cell.dispose.failed', { path: this.path, error: String(error) })
-      this.emit('dispose.failed', { error: String(error) })
+      this.env.log.error('cell.dispose.failed', { path: this.path, error: describeError(error) })
+      this.emit('dispose.failed', { error: describeError(error) })
     }
   }
 }
 
 export function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(`a cell failed with ${String(error)}`)
+  return error instanceof Error ? error : new Error(`a cell failed with ${describeError(error)}`)
 }
 
 function linkedDown(path: string, cause: unknown): BlazeError {

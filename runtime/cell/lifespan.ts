@@ -64,6 +64,27 @@ export abstract class Lifespan<M> extends Inbox<M> implements FarewellHost, Memb
     this.env.log.error('cell.stop.failed', { path: this.path, error: text })
   }
 
+  /** Its supervisor is going down: nothing below that starts any more. */
+  protected get isOrphan(): boolean {
+    return this.parent !== undefined && this.parent.status !== 'running'
+  }
+
+  get killAsked(): boolean {
+    return this.annex?.killAsked === true
+  }
+
+  waitsForFarewell(cutShort: (() => void) | undefined): void {
+    ;(this.annex ??= new Annex()).cutShort = cutShort
+  }
+
+  /** A kill of a cell that is ending already. */
+  protected hurry(): void {
+    const annex = (this.annex ??= new Annex())
+    annex.killAsked = true
+    for (const child of this.family?.children ?? []) void child.kill()
+    annex.cutShort?.()
+  }
+
   protected get parentId(): number | null {
     return this.parent?.isRoot === false ? this.parent.id : null
   }
@@ -98,8 +119,9 @@ export abstract class Lifespan<M> extends Inbox<M> implements FarewellHost, Memb
   /** The life is over and all of it disposed of. */
   #left(next: Next, manner: Manner, overran: boolean, byItself: boolean, kept: boolean): void {
     this.family = undefined
-    if (!this.open || next === 'final' || next === 'exceeded') {
-      this.finish(manner === 'killed' || overran ? 'killed' : 'stopped', byItself, kept)
+    const final = next === 'final' || next === 'exceeded'
+    if (final || !this.open) {
+      this.finish(manner === 'killed' || overran ? 'killed' : 'stopped', final && byItself, kept)
       return
     }
     this.failOwed('crashed')
@@ -145,7 +167,12 @@ export abstract class Lifespan<M> extends Inbox<M> implements FarewellHost, Memb
   /** What follows when the cell has ended by itself. */
   protected verdict(how: 'crash' | 'stop-self'): Next {
     const { restart = 'permanent' } = this.spec
-    if (!this.open || restart === 'temporary' || (how === 'stop-self' && restart === 'transient'))
+    if (
+      !this.open ||
+      this.isOrphan ||
+      restart === 'temporary' ||
+      (how === 'stop-self' && restart === 'transient')
+    )
       return 'final'
     return this.parent?.family?.judge(this) ?? 'final'
   }

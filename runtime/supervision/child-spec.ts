@@ -26,6 +26,8 @@ export function checkChildSpec(spec: ChildSpec<never>): void {
       `spawn: behaviour of ${name}: expected what reducer(), machine() or supervisor() return, got ${typeof behaviour}`,
     )
   if (restart !== undefined) checkOneOf('spawn: restart', restart, ['permanent', 'transient', 'temporary'])
+  if (significant !== undefined && typeof significant !== 'boolean')
+    throw new TypeError(`spawn: significant: expected true or false, got ${String(significant)}`)
   if (significant === true && restart !== 'transient' && restart !== 'temporary')
     throw new TypeError(
       `spawn: significant: expected a transient or temporary child, ${name} is permanent and never ends by itself`,

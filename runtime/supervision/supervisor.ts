@@ -86,6 +86,7 @@ function checkSupervisor(spec: SupervisorSpec): void {
   checkPositive('supervisor: periodMs', periodMs)
   checkOneOf('supervisor: autoShutdown', autoShutdown, ['never', 'any_significant', 'all_significant'])
   if (backoff !== undefined) {
+    checkKeys('supervisor: backoff', backoff, { firstMs: true, maxMs: true })
     const { firstMs, maxMs } = backoff
     if (!(firstMs >= 0 && maxMs >= firstMs && maxMs < Infinity))
       throw new TypeError(`supervisor: backoff: expected 0 ≤ firstMs ≤ maxMs, got ${firstMs} and ${maxMs}`)
