@@ -165,3 +165,12 @@ export function describeError(error: unknown): string {
     return 'something that cannot be shown'
   }
 }
+
+/** For the log only. */
+export function describeStack(error: Error): string {
+  try {
+    return String(error.stack)
+  } catch {
+    return 'no stack that can be shown'
+  }
+}

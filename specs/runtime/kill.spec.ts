@@ -123,6 +123,31 @@ test('a kill overtakes a stop that was asked for in the same moment', async () =
   assert.equal(log, ['close right', 'close left', 'close parent'])
 })
 
+test('a kill cuts a farewell short that hangs, in the cell and below it', async () => {
+  const { system, simulation } = createWorld()
+  const log: string[] = []
+  const hanging = reducer<null, Script>({
+    kind: 'hanging',
+    init(ctx) {
+      ctx.own(() => log.push(`close ${ctx.path}`))
+      if (ctx.path === '/parent') ctx.spawn({ name: 'child', behaviour: hanging })
+      return null
+    },
+    receive: (state) => state,
+    stop: () => new Promise(() => {}),
+  })
+  const parent = system.spawn({ name: 'parent', behaviour: hanging, stopBudgetMs: 5000 })
+  let down = false
+  void parent.stop().then(() => void (down = true))
+  await simulation.pass(100)
+  assert.equal([down, log], [false, []])
+
+  void parent.kill()
+  await simulation.pass(10)
+
+  assert.equal([down, log], [true, ['close /parent/child', 'close /parent']])
+})
+
 test('what is owned may take its budget, and no longer', async () => {
   const { system, simulation } = createWorld()
   const closed: string[] = []

@@ -223,6 +223,17 @@ test('a name of the wrong type or length is a TypeError', () => {
   registryKey('x'.repeat(limits.cellNameCharsMax))
 })
 
+test('what is no cell, or a cell of another system, takes no name: a TypeError', () => {
+  const { system } = createWorld()
+  const cell = system.spawn({ name: 'a', behaviour: recorder([]) })
+  const stranger = createWorld().system.spawn({ name: 'a', behaviour: recorder([]) })
+
+  for (const ref of [stranger, { ...cell } as Ref<string>])
+    assert.throws(() => system.registry.register(counter, ref), TypeError)
+
+  assert.equal(system.registry.names(), [])
+})
+
 test('two systems of one process share no names', () => {
   const [one, other] = [createWorld(), createWorld()]
   one.system.registry.register(counter, one.system.spawn({ name: 'a', behaviour: recorder([]) }))

@@ -1,7 +1,7 @@
 /** Promises of supervision: what a crash keeps and loses, when a child comes back, when its supervisor gives up. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { ChildSpec, Ref, RestartKind } from '../../runtime/index.ts'
+import type { ChildSpec, DownReason, Ref, RestartKind } from '../../runtime/index.ts'
 import { BlazeError, reducer, spawnUnder, supervisor } from '../../runtime/index.ts'
 import { createWorld, infoOf, listen, puppet, recorder } from './world.ts'
 
@@ -205,6 +205,36 @@ test('a stop from outside is final, also for a permanent child, also while it wa
 
   assert.is(starts, 1)
   assert.equal(system.tree(), [])
+})
+
+test('of two wishes for the end of a cell the more final one wins, whichever came first', async () => {
+  type Wish = 'stopSelf' | 'stop' | 'kill'
+  const outcomes: [Wish, Wish, string][] = [
+    ['stopSelf', 'stop', 'stopped for good'],
+    ['stop', 'stopSelf', 'stopped for good'],
+    ['stopSelf', 'kill', 'killed for good'],
+    ['stop', 'kill', 'killed for good'],
+    ['kill', 'stop', 'killed for good'],
+  ]
+  for (const [first, second, expected] of outcomes) {
+    const { system, simulation } = createWorld()
+    const heard: string[] = []
+    const cell = system.spawn({ name: 'a', behaviour: puppet() })
+    const note = (reason: DownReason) => (): void =>
+      void heard.push(`${reason.kind}${reason.final ? ' for good' : ''}`)
+    system.spawn({ name: 'watcher', behaviour: puppet((ctx) => ctx.watch(cell, note)) })
+    cell.tell((ctx) => {
+      for (const wish of [first, second]) {
+        if (wish === 'stopSelf') ctx.stopSelf()
+        else void cell[wish]()
+      }
+    })
+
+    await simulation.pass(500)
+
+    assert.equal(heard, [expected], `${first}, then ${second}`)
+    assert.is(cell.alive, false)
+  }
 })
 
 test('a crash stops the children of the crashed cell before it comes back', async () => {

@@ -109,16 +109,22 @@ for (const strategy of ['one_for_all', 'rest_for_one'] as const) {
     assert.is(stage.take(), '-a')
   })
 
-  test(`${strategy}: a child stopped from outside does not come back with its group`, async () => {
-    const stage = stageOf()
-    void stage.ref('b').stop()
-    await stage.settle()
-    stage.take()
+  test(`${strategy}: a child stopped from outside does not come back with its group, whatever its restart kind`, async () => {
+    for (const restart of ['permanent', 'transient', 'temporary'] as const) {
+      const stage = new Stage()
+      stage.supervise({
+        strategy,
+        children: [stage.worker('a'), stage.worker('b', { restart }), stage.worker('c')],
+      })
+      void stage.ref('b').stop()
+      await stage.settle()
+      stage.take()
 
-    await stage.crash('a')
-    await stage.restarted()
+      await stage.crash('a')
+      await stage.restarted()
 
-    assert.is(stage.take(), '-c +a +c')
+      assert.is(stage.take(), '-c +a +c', restart)
+    }
   })
 
   test(`${strategy}: a killed child does not come back, and takes nobody along`, async () => {
@@ -174,6 +180,35 @@ for (const strategy of ['one_for_all', 'rest_for_one'] as const) {
     )
   })
 
+  test(`${strategy}: a transient member stopped from outside while its life is being ended is gone for good`, async () => {
+    // Both while it is stopped with its group, and while what is below it is stopped after its own crash.
+    for (const gone of ['a', 'c']) {
+      const stage = new Stage()
+      const below = stage.worker('below')
+      const transient = { restart: 'transient', significant: true } as const
+      const children = [
+        stage.supervisor('a', { strategy: 'one_for_one', children: [below] }, transient),
+        stage.worker('b'),
+        stage.worker('c', transient),
+      ]
+      stage.supervise({ strategy, autoShutdown: 'any_significant', children })
+      stage.slowStops.set('below', 50).set('c', 50)
+      const heard = stage.watch(gone)
+      await stage.settle()
+      stage.take()
+
+      await stage.crash('a')
+      void stage.ref(gone).stop()
+      await stage.simulation.pass(1000)
+
+      assert.is(stage.take().split(' ').includes(`+${gone}`), false, `${gone} came back`)
+      assert.is(heard.at(-1), 'stopped for good')
+      assert.is(stage.ref('top').alive, true)
+      assert.is(stage.restarts('top'), 0, 'it did not end by itself')
+      assert.is(stage.tree().includes('/top/b running'), true)
+    }
+  })
+
   test(`${strategy}: stopping the supervisor while a group waits starts nobody`, async () => {
     const stage = stageOf()
     await stage.crash('a')
@@ -209,6 +244,31 @@ for (const strategy of ['one_for_all', 'rest_for_one'] as const) {
       stage.tree().filter((line) => line.startsWith('/top')),
       [],
     )
+  })
+
+  test(`${strategy}: killing the supervisor in the middle of a group restart ends all of it without a farewell`, async () => {
+    for (const afterMs of [0, 60]) {
+      const stage = stageOf()
+      stage.slowStops.set('c', 50)
+      const heard = ['b', 'top'].map((name) => stage.watch(name))
+      await stage.settle()
+      await stage.crash('a')
+      await stage.simulation.pass(afterMs)
+      stage.take()
+
+      void stage.ref('top').kill()
+      await stage.simulation.pass(1000)
+
+      assert.is(stage.take(), '')
+      assert.equal(
+        heard.map((deaths) => deaths.at(-1)),
+        ['killed for good', 'killed for good'],
+      )
+      assert.equal(
+        stage.tree().filter((line) => line.startsWith('/top')),
+        [],
+      )
+    }
   })
 
   test(`${strategy}: stopping the system in the middle of a group restart ends everything`, async () => {

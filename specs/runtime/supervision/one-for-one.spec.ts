@@ -258,6 +258,30 @@ test('a child that hangs in its stop costs its own budget, is killed, and the ot
   assert.equal(heard, [['stopped for good'], ['killed for good'], ['stopped for good']])
 })
 
+test('a child that crashes while its supervisor stops or crashes is not started again below it', async () => {
+  for (const strategy of ['one_for_one', 'one_for_all', 'rest_for_one', 'dynamic'] as const) {
+    for (const how of ['stop', 'end', 'crash'] as const) {
+      const stage = new Stage()
+      const children = stage.workers('a', 'b', 'c')
+      const top = stage.supervise(strategy === 'dynamic' ? { strategy } : { strategy, children }, {
+        restart: 'temporary',
+      })
+      if (strategy === 'dynamic') for (const child of children) spawnUnder(top, child)
+      stage.slowStops.set('c', 300)
+      stage.take()
+
+      if (how === 'stop') void top.stop()
+      else await stage[how]('top')
+      await stage.settle()
+      await stage.crash('a')
+      await stage.simulation.pass(1000)
+
+      assert.is(stage.take(), how === 'crash' ? '-c -b' : '-c -b -top', `${strategy}, ${how}`)
+      assert.equal(stage.tree(), [], `${strategy}, ${how}`)
+    }
+  }
+})
+
 test('a supervisor that crashes while a child waits for its restart starts each child once', async () => {
   const stage = new Stage()
   stage.supervise({ strategy: 'one_for_one', children: stage.workers('a', 'b') })

@@ -39,7 +39,8 @@ export interface Case {
 const marginMs = 40
 /** Levels below the top. */
 const levelsBelowTop = 3
-const childrenMax = 5
+const names = ['a', 'b', 'c', 'd', 'e']
+const childrenMax = names.length
 const stepsMax = 40
 
 const strategies: readonly Strategy[] = ['one_for_one', 'one_for_all', 'rest_for_one', 'dynamic']
@@ -155,7 +156,7 @@ function pickOf<T>(list: readonly T[], pick: number): T | undefined {
 
 function freeName(parent: ModelCell): string {
   const taken = new Set(parent.children.map((child) => child.plan.name))
-  return [...'vwxyz'].find((name) => !taken.has(name)) ?? 'u'
+  return ['v', 'w', 'x', 'y', 'z'].find((name) => !taken.has(name)) ?? 'u'
 }
 
 const restart = fc.constantFrom<CellPlan['restart']>('permanent', 'permanent', 'transient', 'temporary')
@@ -190,7 +191,7 @@ function cell(kind: fc.Arbitrary<SupervisionPlan | undefined>): fc.Arbitrary<Cel
 function branch(levels: number): fc.Arbitrary<SupervisionPlan> {
   const child = levels === 0 ? worker : fc.oneof({ weight: 3, arbitrary: worker }, cell(branch(levels - 1)))
   const children = fc.array(child, { minLength: 1, maxLength: levels === 0 ? 3 : childrenMax })
-  return supervision(children.map((list) => list.map((one, i) => ({ ...one, name: 'abcde'[i] ?? 'e' }))))
+  return supervision(children.map((list) => list.map((one, i) => ({ ...one, name: names[i] ?? 'e' }))))
 }
 
 const worker = cell(fc.constant(undefined))

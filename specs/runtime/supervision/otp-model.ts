@@ -5,6 +5,7 @@
  * Where it differs from OTP on purpose:
  * - restarts wait (backoff); a failing start waits too and is a crash like any other, the very first start included;
  * - a supervisor that gives up has crashed: a transient one is restarted (OTP: it exits `shutdown` and stays down);
+ * - `significant` under `autoShutdown: 'never'` means nothing (OTP refuses it);
  * - a child stopped from outside is forgotten (OTP: `terminate_child` keeps the specification for `restart_child`);
  * - a child added while a group waits is started with it, as the last (OTP: at once); one that still waits for its first start is
  *   left waiting by a crash of its group, also a temporary one (in OTP nothing ever waits so);
