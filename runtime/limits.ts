@@ -50,6 +50,8 @@ export const limits = {
   restartIntensityMax: 1_000_000,
   /** Living children of one cell; a flood of them is a bug of their parent. */
   childrenMax: 1_048_576,
+  /** Children that restart together, those included that ended and keep their place; each start and end looks at all of them. */
+  siblingsMax: 4_096,
   /** Names in one system's registry. */
   registryNamesMax: 65_536,
   /** Groups of one system that have members. */
@@ -68,6 +70,10 @@ export const limits = {
   tapListenersMax: 32,
   /** Machine definitions a tap remembers; they are constants of the program. */
   tapDefinitionsMax: 256,
+  /** Fields of one tap event; the rest is left out. */
+  tapFieldsMax: 32,
+  /** Events that listeners cause while one event is delivered; a listener that answers each with another would never end. */
+  tapCausedMax: 1024,
   /** Steps of one simulated run when the caller names none; a world that needs more does not terminate. */
   simulationStepsMax: 5_000_000,
   /** Milliseconds of the longest native timer; Node fires longer ones at once, so they are armed in pieces. */

@@ -2,6 +2,7 @@
 import type { ChildSpec, Supervision } from '../behaviour.ts'
 import type { Env } from '../env.ts'
 import { BlazeError } from '../errors.ts'
+import { limits } from '../limits.ts'
 import type { Kernel } from '../cell/kernel.ts'
 import { describeError } from '../tap.ts'
 import { dynamic } from './dynamic.ts'
@@ -183,6 +184,11 @@ export class Family implements GroupHost {
       throw new BlazeError('NAME_TAKEN', `${this.#host.path} already has a child ${spec.name}`)
     if (this.#children.size >= this.#rules.childrenMax)
       throw new BlazeError('OVERLOADED', `${this.#host.path} has ${this.#rules.childrenMax} children already`)
+    if (this.#places !== undefined && this.#places.length >= limits.siblingsMax)
+      throw new BlazeError(
+        'OVERLOADED',
+        `${this.#host.path} has ${limits.siblingsMax} places for children already`,
+      )
     if (namesake !== undefined) this.#children.delete(spec.name)
     this.#children.set(spec.name, child)
     if (this.#places === undefined) return undefined
@@ -216,7 +222,7 @@ export class Family implements GroupHost {
   #restart(affected: readonly Place[], waitMs: number): void {
     const group = this.#group
     group?.cancel()
-    const all = new Set([...affected, ...(group?.places ?? [])])
+    const all = new Set(affected)
     const inOrder = (this.#places ?? []).filter((place) => all.has(place))
     if (this.#again?.places.every((place) => all.has(place)) === true) this.#again = undefined
     this.#group = new GroupRestart(this, inOrder)

