@@ -6,6 +6,9 @@ import { createChance, Fingerprint } from './chance.ts'
 import type { Env, Timer } from './env.ts'
 import { silentLog } from './env.ts'
 import { limits } from './limits.ts'
+import { SimulatedClock } from './simulated-clock.ts'
+import type { HeapStep } from './step-heap.ts'
+import { StepHeap } from './step-heap.ts'
 
 export interface SimulationLimits {
   /** Virtual ms after which `run` gives up. */
@@ -28,10 +31,16 @@ export interface Simulation {
   pass(virtualMs: number): Promise<void>
   /** Power cut: no timer and no deferred work of the node's present `Env`s ever runs. */
   cut(nodeName: string): void
+  /** From now on the clocks of the node run so much faster (negative: slower), and its timers with them; 0 is right. Boots keep it. */
+  drift(nodeName: string, partsPerMillion: number): void
+  /** The wall clock of the node jumps; its timers and `monotonic` do not. Boots keep it. */
+  jump(nodeName: string, ms: number): void
   /** Adds an event of the program to the trace; every callback adds itself. */
   trace(event: string): void
   /** 16 hex digits over everything so far. */
   traceHash(): string
+  /** Callbacks so far. */
+  steps(): number
 }
 
 /** Wall clock of every world at its beginning: 2025-01-01T00:00:00Z. */
@@ -40,12 +49,9 @@ const epochMs = 1_735_689_600_000
 /** Longest virtual ms between a `defer` and its callback; more than 0, so that a busy node lets time pass. */
 const deferMsMax = 0.2
 
-interface Step {
-  readonly dueMs: number
-  /** Decides between steps that are due together. */
-  readonly lot: number
-  /** Of its making; decides the rest. */
-  readonly order: number
+interface Step extends HeapStep {
+  /** When a timer is due on the steady clock of its node. */
+  readonly steadyMs: number | undefined
   readonly node: Node
   readonly boot: number
   readonly kind: 'timer' | 'defer'
@@ -58,6 +64,7 @@ interface Node {
   /** Boots below this one were cut. */
   cutBelow: number
   lastDeferMs: number
+  readonly clock: SimulatedClock
 }
 
 export function createSimulation(seed: number): Simulation {
@@ -70,9 +77,10 @@ class World implements Simulation {
   readonly #lots: () => number
   readonly #nodes = new Map<string, Node>()
   readonly #trace = new Fingerprint()
-  readonly #steps: Step[] = []
+  readonly #steps = new StepHeap<Step>((step) => step.fn !== undefined && step.boot >= step.node.cutBelow)
   #nowMs = 0
   #order = 0
+  #fired = 0
 
   constructor(seed: number) {
     this.seed = seed
@@ -92,8 +100,8 @@ class World implements Simulation {
     const chance = createChance(streamSeed(this.seed, `${nodeName}#${boot}`))
     const bytes = createChance(streamSeed(this.seed, `${nodeName}#${boot}#entropy`))
     return {
-      now: () => Math.floor(offsetMs + this.#nowMs),
-      monotonic: () => this.#nowMs,
+      now: () => Math.floor(offsetMs + node.clock.wall(this.#nowMs)),
+      monotonic: () => node.clock.steady(this.#nowMs),
       after: (delayMs, fn) => this.#after({ node, boot }, Math.max(0, delayMs), fn),
       random: chance,
       entropy: (count) => Uint8Array.from({ length: count }, () => Math.floor(bytes() * 256)),
@@ -108,7 +116,7 @@ class World implements Simulation {
     for (let steps = 0; steps < stepsMax; steps++) {
       await drainPromises()
       if (until()) return true
-      const next = this.#next()
+      const next = this.#steps.first()
       if (next === undefined) return false
       if (next.dueMs > endMs) {
         this.#nowMs = endMs
@@ -128,7 +136,23 @@ class World implements Simulation {
   cut(nodeName: string): void {
     const node = this.#node(nodeName)
     node.cutBelow = node.boot + 1
+    this.#steps.sweep()
     this.trace(`cut ${nodeName}`)
+  }
+
+  drift(nodeName: string, partsPerMillion: number): void {
+    const { clock } = this.#node(nodeName)
+    clock.drift(this.#nowMs, partsPerMillion)
+    this.#steps.sweep((step) => {
+      if (step.steadyMs === undefined || step.node.clock !== clock) return
+      step.dueMs = this.#nowMs + clock.worldMs(Math.max(0, step.steadyMs - clock.steady(this.#nowMs)))
+    })
+    this.trace(`drift ${nodeName} ${partsPerMillion}`)
+  }
+
+  jump(nodeName: string, ms: number): void {
+    this.#node(nodeName).clock.jump(ms)
+    this.trace(`jump ${nodeName} ${ms}`)
   }
 
   trace(event: string): void {
@@ -139,27 +163,35 @@ class World implements Simulation {
     return this.#trace.digest()
   }
 
+  steps(): number {
+    return this.#fired
+  }
+
   #node(name: string): Node {
     const known = this.#nodes.get(name)
     if (known !== undefined) return known
-    const node: Node = { name, boot: 0, cutBelow: 0, lastDeferMs: 0 }
+    const node: Node = { name, boot: 0, cutBelow: 0, lastDeferMs: 0, clock: new SimulatedClock() }
     this.#nodes.set(name, node)
     return node
   }
 
   #after(owner: { node: Node; boot: number }, delayMs: number, fn: () => void): Timer {
+    const { clock } = owner.node
     const step: Step = {
       ...owner,
       kind: 'timer',
-      dueMs: this.#nowMs + delayMs,
+      dueMs: this.#nowMs + clock.worldMs(delayMs),
+      steadyMs: clock.steady(this.#nowMs) + delayMs,
       lot: this.#lots(),
       order: this.#order++,
       fn,
     }
-    push(this.#steps, step)
+    this.#steps.push(step)
     return {
-      cancel() {
+      cancel: () => {
+        if (step.fn === undefined) return
         step.fn = undefined
+        this.#steps.died()
       },
     }
   }
@@ -168,24 +200,25 @@ class World implements Simulation {
     // FIFO within a node, as on Node; between nodes chance decides.
     const dueMs = Math.max(owner.node.lastDeferMs, this.#nowMs + (0.01 + this.#lots() * 0.99) * deferMsMax)
     owner.node.lastDeferMs = dueMs
-    push(this.#steps, { ...owner, kind: 'defer', dueMs, lot: 0, order: this.#order++, fn })
-  }
-
-  /** The earliest step that is still to run. */
-  #next(): Step | undefined {
-    for (let step = this.#steps[0]; step !== undefined; step = this.#steps[0]) {
-      if (step.fn !== undefined && step.boot >= step.node.cutBelow) return step
-      pop(this.#steps)
-    }
-    return undefined
+    this.#steps.push({
+      ...owner,
+      kind: 'defer',
+      dueMs,
+      steadyMs: undefined,
+      lot: 0,
+      order: this.#order++,
+      fn,
+    })
   }
 
   #fire(step: Step): void {
-    pop(this.#steps)
-    const { fn } = step
-    step.fn = undefined
+    const { node, fn, steadyMs } = step
+    this.#steps.pop()
     this.#nowMs = Math.max(this.#nowMs, step.dueMs)
-    this.trace(`${step.kind} ${step.node.name}#${step.boot} ${step.dueMs}`)
+    if (steadyMs !== undefined) node.clock.reached(steadyMs)
+    step.fn = undefined
+    this.#fired += 1
+    this.trace(`${step.kind} ${node.name}#${step.boot} ${step.dueMs}`)
     fn?.()
   }
 }
@@ -199,41 +232,4 @@ function streamSeed(seed: number, name: string): number {
 /** One real turn of the event loop: by then every promise that can settle has settled. */
 function drainPromises(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
-}
-
-function before(a: Step, b: Step): boolean {
-  if (a.dueMs !== b.dueMs) return a.dueMs < b.dueMs
-  return a.lot !== b.lot ? a.lot < b.lot : a.order < b.order
-}
-
-/** Binary heap, earliest first. */
-function push(heap: Step[], step: Step): void {
-  let at = heap.length
-  heap.push(step)
-  while (at > 0) {
-    const up = (at - 1) >> 1
-    const above = heap[up]
-    if (above === undefined || !before(step, above)) break
-    heap[at] = above
-    at = up
-  }
-  heap[at] = step
-}
-
-function pop(heap: Step[]): void {
-  const last = heap.pop()
-  if (last === undefined || heap.length === 0) return
-  let at = 0
-  for (;;) {
-    const left = 2 * at + 1
-    const a = heap[left]
-    const b = heap[left + 1]
-    if (a === undefined) break
-    const useRight = b !== undefined && before(b, a)
-    const child = useRight ? b : a
-    if (!before(child, last)) break
-    heap[at] = child
-    at = useRight ? left + 1 : left
-  }
-  heap[at] = last
 }

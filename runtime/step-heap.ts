@@ -44,11 +44,13 @@ export class StepHeap<S extends HeapStep> {
     if (this.#dead >= deadMin && this.#dead * 2 > this.#steps.length) this.sweep()
   }
 
-  /** Lets go of every dead step at once. */
-  sweep(): void {
+  /** Lets go of every dead step at once, after `change` was called with each of the others. */
+  sweep(change: (step: S) => void = () => undefined): void {
     this.#dead = 0
+    const living = this.#steps.filter(this.#lives)
+    living.forEach(change)
     // A sorted list is a heap.
-    this.#steps = this.#steps.filter(this.#lives).sort((a, b) => (before(a, b) ? -1 : 1))
+    this.#steps = living.sort((a, b) => (before(a, b) ? -1 : 1))
   }
 
   push(step: S): void {

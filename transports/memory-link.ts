@@ -16,14 +16,20 @@ export interface NetworkFaults {
   readonly duplicate?: number
   /** The record overtakes the one before it. */
   readonly reorder?: number
+  /** Of each direction of each link; without it sending takes no time. */
+  readonly bytesPerSecond?: number
 }
 
-/** What one direction asks the network. */
+/** What the ends of a link ask the network. */
 export interface Path {
   faults(): NetworkFaults
   random(): number
-  /** False while the two nodes are cut off from each other: what would arrive now is lost. */
-  passable(): boolean
+  /** False while nothing that one node sends reaches the other: what would arrive now is lost. */
+  passes(from: string, to: string): boolean
+  /** False while the node is without power, so that not even its system answers. */
+  powered(node: string): boolean
+  /** A record was delivered. */
+  delivered(from: string, to: string, record: Uint8Array): void
 }
 
 type Item = { kind: 'record'; bytes: Uint8Array; dueMs: number } | { kind: 'end'; dueMs: number }
@@ -33,6 +39,7 @@ export class MemoryLink implements Link {
   readonly remote: string
   readonly binding: Uint8Array = new Uint8Array(0)
   readonly #env: Env
+  readonly #name: string
   readonly #path: Path
   #peer: MemoryLink | undefined
   #handlers: LinkHandlers | undefined
@@ -46,17 +53,24 @@ export class MemoryLink implements Link {
   #pumping = false
   /** The peer was told to wait. */
   #peerWaits = false
+  /** What was sent last leaves at this time. */
+  #sendingUntilMs = 0
+  /** This end is over and the peer does not know: the link is half open. */
+  #untold = false
+  /** The peer's answer to a record on a half-open link is on its way. */
+  #resetting = false
 
-  private constructor(env: Env, remote: string, path: Path) {
+  private constructor(env: Env, name: string, remote: string, path: Path) {
     this.#env = env
+    this.#name = name
     this.remote = remote
     this.#path = path
   }
 
   /** The two ends, at the nodes of these names. */
   static pair(env: Env, names: readonly [string, string], path: Path): readonly [MemoryLink, MemoryLink] {
-    const first = new MemoryLink(env, names[1], path)
-    const second = new MemoryLink(env, names[0], path)
+    const first = new MemoryLink(env, names[0], names[1], path)
+    const second = new MemoryLink(env, names[1], names[0], path)
     first.#peer = second
     second.#peer = first
     return [first, second]
@@ -74,11 +88,15 @@ export class MemoryLink implements Link {
   send(record: Uint8Array): boolean {
     expectRecord(record)
     if (this.#state === 'ended' || this.#peer === undefined) return true
+    if (this.#peer.ended) {
+      this.#askForReset(this.#peer)
+      return true
+    }
     const faults = this.#path.faults()
     const happens = (probability = 0): boolean => probability > 0 && this.#path.random() < probability
     if (happens(faults.loss)) return true
     for (let copies = happens(faults.duplicate) ? 2 : 1; copies > 0; copies--) {
-      const item: Item = { kind: 'record', bytes: record.slice(), dueMs: this.#dueMs() }
+      const item: Item = { kind: 'record', bytes: record.slice(), dueMs: this.#dueMs(record.length) }
       this.#peer.#arrive(item, happens(faults.reorder))
     }
     const queued = this.#peer.#inboundBytes
@@ -104,15 +122,23 @@ export class MemoryLink implements Link {
   close(): void {
     if (this.#state === 'ended') return
     this.#end(undefined)
-    if (this.#peer !== undefined) this.#peer.#arrive({ kind: 'end', dueMs: this.#dueMs() }, false)
+    if (this.#peer !== undefined) this.#peer.#arrive({ kind: 'end', dueMs: this.#dueMs(0) }, false)
   }
 
   destroy(error?: BlazeError): void {
     if (this.#state === 'ended') return
     this.#end(error)
     this.#env.defer(() => {
-      if (this.#path.passable()) this.#peer?.break()
+      if (this.#path.passes(this.#name, this.remote)) this.#peer?.break()
+      else this.#untold = true
     })
+  }
+
+  /** Ends this end only: the peer believes in the link until it sends, or for ever. */
+  abandon(error: BlazeError): void {
+    if (this.#state === 'ended') return
+    this.#untold = true
+    this.#end(error)
   }
 
   /** What the network does when the link breaks under its ends. */
@@ -120,9 +146,10 @@ export class MemoryLink implements Link {
     this.#end(new BlazeError('LINK_CLOSED', `the link to ${this.remote} broke`))
   }
 
-  /** What a power cut does to this end: it is never called again. */
-  silence(): void {
+  /** What a power cut does to this end: it is never called again. `abandoned`: and the peer is not told. */
+  silence(abandoned = false): void {
     this.#toldClosed = true
+    if (abandoned && this.#state === 'open') this.#untold = true
     this.#end(undefined)
   }
 
@@ -135,12 +162,28 @@ export class MemoryLink implements Link {
     this.#schedule()
   }
 
-  #dueMs(): number {
-    const { latencyMs = 0, jitterMs = 0 } = this.#path.faults()
+  /** As the system of a node does that gets a record of a link it does not know: the sender is told, unless that is lost too. */
+  #askForReset(peer: MemoryLink): void {
+    if (!peer.#untold || this.#resetting) return
+    this.#resetting = true
+    const { latencyMs = 0 } = this.#path.faults()
+    this.#env.after(2 * latencyMs, () => {
+      this.#resetting = false
+      const path = this.#path
+      const answers = path.powered(this.remote) && path.passes(this.remote, this.#name)
+      if (answers && path.passes(this.#name, this.remote)) this.break()
+    })
+  }
+
+  #dueMs(bytes: number): number {
+    const { latencyMs = 0, jitterMs = 0, bytesPerSecond } = this.#path.faults()
+    const startMs = Math.max(this.#env.monotonic(), this.#sendingUntilMs)
+    this.#sendingUntilMs =
+      bytesPerSecond === undefined ? this.#env.monotonic() : startMs + (bytes * 1000) / bytesPerSecond
     const delayMs = latencyMs + (jitterMs > 0 ? jitterMs * this.#path.random() : 0)
     // In order unless `reorder` says so: nothing is due before what was sent before it.
     const last = this.#peer === undefined ? undefined : this.#peer.#inbound.at(-1)
-    return Math.max(this.#env.monotonic() + delayMs, last?.dueMs ?? 0)
+    return Math.max(this.#sendingUntilMs + delayMs, last?.dueMs ?? 0)
   }
 
   #arrive(item: Item, overtakes: boolean): void {
@@ -176,9 +219,14 @@ export class MemoryLink implements Link {
       this.#inbound.shift()
       if (item.kind === 'record') this.#inboundBytes -= item.bytes.length
       this.#release()
-      if (!this.#path.passable()) continue
-      if (item.kind === 'record') handlers.record(item.bytes)
-      else this.#end(undefined)
+      if (!this.#path.passes(this.remote, this.#name)) {
+        if (item.kind === 'end' && this.#peer !== undefined) this.#peer.#untold = true
+        continue
+      }
+      if (item.kind === 'record') {
+        this.#path.delivered(this.remote, this.#name, item.bytes)
+        handlers.record(item.bytes)
+      } else this.#end(undefined)
     }
     if (this.#state === 'open' || this.#toldClosed) return
     this.#toldClosed = true

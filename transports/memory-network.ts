@@ -1,5 +1,6 @@
 /**
- * A network within one process, honest by default and faulty on demand: delay, loss, duplication, reordering, partitions, cuts.
+ * A network within one process, honest by default and faulty on demand: delay, loss, duplication, reordering, bandwidth, partitions
+ * in one or both directions, cuts, half-open links.
  * Invariant: everything it does is decided by its `Env`, so that a run in simulation can be repeated.
  */
 import { BlazeError } from '../runtime/index.ts'
@@ -16,14 +17,27 @@ export interface MemoryNetwork {
   transport(nodeName: string): Transport
   /** From now on nothing passes between the two nodes, in either direction; nobody is told. */
   partition(first: string, second: string): void
-  /** Ends this partition, or without names all. What was on its way is lost. */
+  /** From now on nothing that one node sends reaches the other; the other direction is as it was. Dialling needs both. */
+  block(from: string, to: string): void
+  /** Ends what `partition` and `block` did between the two nodes, or without names all. What was on its way is lost. */
   heal(first?: string, second?: string): void
-  /** Breaks all links of the node at both ends. */
-  cut(nodeName: string): void
-  /** A power cut: the node's links break for its peers, its listeners are gone, and its own handlers are never called again. */
-  crash(nodeName: string): void
+  /**
+   * Breaks all links of the node at both ends. `halfOpen`: at its own ends only; a peer learns of it when it sends, so one that only
+   * listens never does.
+   */
+  cut(nodeName: string, options?: { readonly halfOpen?: boolean }): void
+  /**
+   * A power cut: the node's links break for its peers, its listeners are gone, and its own handlers are never called again.
+   * `halfOpen`: its peers are told only when they send after the node listened or dialled again.
+   */
+  crash(nodeName: string, options?: { readonly halfOpen?: boolean }): void
   /** Replaces the faults, for records sent from now on. */
   setFaults(faults: NetworkFaults): void
+}
+
+export interface MemoryNetworkOptions {
+  /** Called for each record, just before its handler is. The bytes are valid until it returns. */
+  readonly delivered?: (from: string, to: string, record: Uint8Array) => void
 }
 
 interface Listening {
@@ -34,23 +48,38 @@ interface Listening {
 const FIRST_FREE_PORT = 49_152
 const PORT_MAX = 65_535
 
-export function createMemoryNetwork(env: Env, faults: NetworkFaults = {}): MemoryNetwork {
-  return new Network(env, faults)
+export function createMemoryNetwork(
+  env: Env,
+  faults: NetworkFaults = {},
+  options: MemoryNetworkOptions = {},
+): MemoryNetwork {
+  return new Network(env, faults, options)
 }
 
 class Network implements MemoryNetwork {
   readonly #env: Env
   #faults: NetworkFaults
+  readonly #path: Path
   readonly #listeners = new Map<string, Listening>()
-  readonly #partitions = new Set<string>()
+  /** Directions in which nothing passes. */
+  readonly #blocked = new Set<string>()
+  /** Nodes that lost their power in silence and have not come back. */
+  readonly #dark = new Set<string>()
   /** Ends by node; those that ended are swept when the node gets a new one. */
   readonly #linksByNode = new Map<string, Set<MemoryLink>>()
   /** Crashes by node: what a node began before one has no end after it. */
   readonly #crashes = new Map<string, number>()
 
-  constructor(env: Env, faults: NetworkFaults) {
+  constructor(env: Env, faults: NetworkFaults, { delivered = () => undefined }: MemoryNetworkOptions) {
     this.#env = env
     this.#faults = faults
+    this.#path = {
+      faults: () => this.#faults,
+      random: () => env.random(),
+      passes: (from, to) => !this.#blocked.has(direction(from, to)),
+      powered: (node) => !this.#dark.has(node),
+      delivered,
+    }
   }
 
   transport(nodeName: string): Transport {
@@ -62,27 +91,39 @@ class Network implements MemoryNetwork {
   }
 
   partition(first: string, second: string): void {
-    this.#partitions.add(pairKey(first, second))
+    this.block(first, second)
+    this.block(second, first)
+  }
+
+  block(from: string, to: string): void {
+    this.#blocked.add(direction(from, to))
   }
 
   heal(first?: string, second?: string): void {
-    if (first === undefined || second === undefined) this.#partitions.clear()
-    else this.#partitions.delete(pairKey(first, second))
+    if (first === undefined || second === undefined) {
+      this.#blocked.clear()
+      return
+    }
+    this.#blocked.delete(direction(first, second))
+    this.#blocked.delete(direction(second, first))
   }
 
-  cut(nodeName: string): void {
+  cut(nodeName: string, { halfOpen = false }: { readonly halfOpen?: boolean } = {}): void {
     for (const link of this.#links(nodeName)) {
-      link.destroy(new BlazeError('LINK_CLOSED', `the link to ${link.remote} broke`))
+      const error = new BlazeError('LINK_CLOSED', `the link to ${link.remote} broke`)
+      if (halfOpen) link.abandon(error)
+      else link.destroy(error)
     }
   }
 
-  crash(nodeName: string): void {
+  crash(nodeName: string, { halfOpen = false }: { readonly halfOpen?: boolean } = {}): void {
     for (const [key, listening] of this.#listeners) {
       if (listening.node === nodeName) this.#listeners.delete(key)
     }
+    if (halfOpen) this.#dark.add(nodeName)
     for (const link of this.#links(nodeName)) {
-      link.destroy()
-      link.silence()
+      if (!halfOpen) link.destroy()
+      link.silence(halfOpen)
     }
     this.#linksByNode.delete(nodeName)
     this.#crashes.set(nodeName, (this.#crashes.get(nodeName) ?? 0) + 1)
@@ -93,6 +134,7 @@ class Network implements MemoryNetwork {
   }
 
   #listen(node: string, endpoint: Endpoint, onLink: (link: Link) => void): Listener {
+    this.#dark.delete(node)
     const taken =
       endpoint.transport !== 'uds' && endpoint.port === 0 ? this.#freePort(endpoint) : { ...endpoint }
     const key = formatEndpoint(taken)
@@ -116,6 +158,7 @@ class Network implements MemoryNetwork {
   }
 
   #dial(node: string, endpoint: Endpoint, { signal, timeoutMs }: DialOptions): Promise<Link> {
+    this.#dark.delete(node)
     return new Promise((resolve, reject) => {
       const where = formatEndpoint(endpoint)
       const abort = (): void => finish(new BlazeError('ABORTED', `dialling ${where} was aborted`))
@@ -139,7 +182,7 @@ class Network implements MemoryNetwork {
         const listening = this.#listeners.get(where)
         if (listening === undefined) {
           finish(new BlazeError('UNREACHABLE', `${where} does not answer: nobody listens there`))
-        } else if (!this.#partitions.has(pairKey(node, listening.node))) {
+        } else if (this.#path.passes(node, listening.node) && this.#path.passes(listening.node, node)) {
           const [ours, theirs] = this.#connect(node, listening.node)
           finish(ours)
           listening.onLink(theirs)
@@ -152,12 +195,7 @@ class Network implements MemoryNetwork {
   }
 
   #connect(dialler: string, listener: string): readonly [Link, Link] {
-    const path: Path = {
-      faults: () => this.#faults,
-      random: () => this.#env.random(),
-      passable: () => !this.#partitions.has(pairKey(dialler, listener)),
-    }
-    const ends = MemoryLink.pair(this.#env, [dialler, listener], path)
+    const ends = MemoryLink.pair(this.#env, [dialler, listener], this.#path)
     this.#links(dialler).add(ends[0])
     this.#links(listener).add(ends[1])
     return ends
@@ -171,6 +209,6 @@ class Network implements MemoryNetwork {
   }
 }
 
-function pairKey(first: string, second: string): string {
-  return first < second ? `${first}|${second}` : `${second}|${first}`
+function direction(from: string, to: string): string {
+  return `${from}>${to}`
 }

@@ -41,5 +41,5 @@ export type {
 } from './store.ts'
 export { createDirectoryVolume } from './disk/directory-volume.ts'
 export { createSimulatedVolume } from './disk/simulated-volume.ts'
-export type { SimulatedVolume } from './disk/simulated-volume.ts'
+export type { DamagedRow, SimulatedVolume, SimulatedVolumeOptions } from './disk/simulated-volume.ts'
 export type { Volume } from './volume.ts'

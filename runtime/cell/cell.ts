@@ -7,7 +7,7 @@ import { messageType } from './dead-letter.ts'
 import { assert, BlazeError } from '../errors.ts'
 import { Lifespan } from './lifespan.ts'
 import type { Next } from './lifespan.ts'
-import { Life, toError } from './life.ts'
+import { Life, stackOf, toError } from './life.ts'
 import type { LifeHost, Watchable } from './life.ts'
 import { limits } from '../limits.ts'
 import type { IdleHost } from './idle-watch.ts'
@@ -20,7 +20,7 @@ import type { Member } from '../supervision/member.ts'
 import { defaultSupervision } from '../supervision/supervisor.ts'
 import { describeCell } from './cell-info.ts'
 import type { CellInfo } from '../tap.ts'
-import { describeError, describeStack } from '../tap.ts'
+import { describeError } from '../tap.ts'
 
 /** How the present life is to end at the end of this turn; an error is a crash. */
 type Ending = 'passivate' | 'stop-self' | 'suspend' | 'stop' | 'kill' | Error
@@ -268,7 +268,7 @@ export class Cell<M> extends Lifespan<M> implements Hosts<M> {
     if (failing !== undefined) this.loseCurrent(failing.label)
     const text = describeError(error)
     ;(this.annex ??= new Annex()).lastError = text
-    this.env.log.error('cell.crashed', { path: this.path, error: text, stack: describeStack(error) })
+    this.env.log.error('cell.crashed', { path: this.path, error: text, stack: stackOf(error) })
     if (this.kernel.tap.active)
       this.emit('cell.crashed', {
         error: text,

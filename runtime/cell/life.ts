@@ -373,6 +373,15 @@ export function toError(error: unknown): Error {
   return error instanceof Error ? error : new Error(`a cell failed with ${describeError(error)}`)
 }
 
+/** For the log. An error may throw when it is looked at. */
+export function stackOf(error: Error): string {
+  try {
+    return String(error.stack)
+  } catch {
+    return 'a stack that cannot be shown'
+  }
+}
+
 function linkedDown(path: string, cause: unknown): BlazeError {
   const what = cause === undefined ? 'was down when it was linked' : 'crashed or was killed'
   return new BlazeError('LINKED_CELL_DOWN', `${path}, which is linked to this cell, ${what}`, {

@@ -152,4 +152,79 @@ test('after a power cut nothing of the node runs any more, until it boots again'
   assert.equal(seen, ['other', 'next boot'])
 })
 
+test('a clock that drifts runs ahead of the others or behind, with its timers, and never back', async () => {
+  const simulation = createSimulation(1)
+  const [fast, slow, right] = ['fast', 'slow', 'right'].map((name) => simulation.env(name))
+  if (fast === undefined || slow === undefined || right === undefined) throw new Error('no env')
+  const startMs = right.now()
+  const fired: string[] = []
+
+  simulation.drift('fast', 100_000)
+  simulation.drift('slow', -100_000)
+  slow.after(1_000, () => fired.push('slow'))
+  right.after(1_000, () => fired.push('right'))
+  fast.after(1_000, () => fired.push('fast'))
+  await simulation.pass(10_000)
+
+  assert.equal(fired, ['fast', 'right', 'slow'])
+  assert.equal(
+    [fast, slow, right].map((env) => Math.round(env.monotonic())),
+    [11_000, 9_000, 10_000],
+  )
+  assert.equal(
+    [fast, slow, right].map((env) => Math.round((env.now() - startMs) / 10)),
+    [1_100, 900, 1_000],
+  )
+  const before = fast.monotonic()
+  simulation.drift('fast', -900_000)
+  assert.is(fast.monotonic(), before)
+  await simulation.pass(10)
+  assert.ok(fast.monotonic() > before && fast.monotonic() < before + 2)
+  assert.throws(() => simulation.drift('fast', 1_000_000), TypeError)
+})
+
+test('a timer goes by the clock of its node, also when that changes its pace under way', async () => {
+  for (const partsPerMillion of [-500_000, 500_000]) {
+    const simulation = createSimulation(2)
+    const env = simulation.env('n')
+    const fired: number[] = []
+
+    env.after(1_000, () => fired.push(env.monotonic()))
+    await simulation.pass(500)
+    simulation.drift('n', partsPerMillion)
+    await simulation.pass(500 / (1 + partsPerMillion / 1_000_000) - 1)
+    assert.equal(fired, [])
+    await simulation.pass(2)
+
+    assert.equal(fired.map(Math.round), [1_000])
+    assert.ok((fired[0] ?? 0) >= 1_000, 'never early')
+  }
+})
+
+test('a jump moves the wall clock of its node, and neither timers nor other nodes', async () => {
+  const simulation = createSimulation(3)
+  const [env, other] = [simulation.env('n'), simulation.env('other')]
+  const fired: number[] = []
+  env.after(100, () => fired.push(env.monotonic()))
+
+  simulation.jump('n', -86_400_000)
+  await simulation.pass(50)
+  assert.equal([env.now() - other.now(), env.monotonic(), fired.length], [-86_400_000, 50, 0])
+  await simulation.pass(100)
+
+  assert.equal(fired, [100])
+  assert.is(simulation.env('n').now() - other.now(), -86_400_000, 'the next boot has the same clock')
+})
+
+test('cancelled timers do not stay until their time: many of them take no memory and no steps', async () => {
+  const simulation = createSimulation(4)
+  const env = simulation.env('n')
+  const before = process.memoryUsage().heapUsed
+  for (let n = 0; n < 100_000; n++) env.after(3_600_000, () => {}).cancel()
+
+  assert.ok(process.memoryUsage().heapUsed - before < 16 * 1024 * 1024)
+  await simulation.pass(7_200_000)
+  assert.is(simulation.steps(), 0)
+})
+
 test.run()

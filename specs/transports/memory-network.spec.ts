@@ -49,6 +49,7 @@ interface World {
   readonly here: Seen
   readonly there: Seen
   readonly dialled: Link
+  readonly accepted: Link
 }
 
 async function world(seed: number, faults: NetworkFaults = {}): Promise<World> {
@@ -67,7 +68,14 @@ async function world(seed: number, faults: NetworkFaults = {}): Promise<World> {
   const other = accepted[0]
   if (dialled === undefined || other === undefined) throw new Error('no link')
   network.setFaults(faults)
-  return { simulation, network, here: watch(dialled), there: watch(other), dialled }
+  return { simulation, network, here: watch(dialled), there: watch(other), dialled, accepted: other }
+}
+
+/** What becomes of a dial from one node to a fresh listener of the other. */
+async function dialCode({ network }: World, from: string, to: string): Promise<string> {
+  const at: Endpoint = { transport: 'memory', host: to, port: 2 }
+  await network.transport(to).listen(at, () => undefined)
+  return codeOf(network.transport(from).dial(at, { timeoutMs: 500 }))
 }
 
 async function sendHundred({ simulation, dialled }: World): Promise<void> {
@@ -176,6 +184,125 @@ test('a crash breaks the links for the peers, frees the ports, and never calls t
   assert.is(w.here.closed[0]?.error?.code, 'LINK_CLOSED')
   assert.is(w.there.closed.length, 0)
   await w.network.transport('pi').listen(endpoint, () => undefined)
+})
+
+test('a block stops one direction and not the other, and dialling into it times out', async () => {
+  const w = await world(10)
+
+  w.network.block('app', 'pi')
+  w.dialled.send(Uint8Array.of(1))
+  w.accepted.send(Uint8Array.of(2))
+  const codes = [dialCode(w, 'app', 'pi'), dialCode(w, 'pi', 'app')]
+  await w.simulation.pass(1_000)
+  assert.equal([numbersOf(w.there), numbersOf(w.here)], [[], [2]])
+  assert.equal(await Promise.all(codes), ['TIMEOUT', 'TIMEOUT'])
+  w.network.heal('pi', 'app')
+  w.dialled.send(Uint8Array.of(3))
+  await w.simulation.pass(10)
+
+  assert.equal(numbersOf(w.there), [3])
+})
+
+test('a half-open cut ends one end only: the other learns of it when it sends, and not before', async () => {
+  const w = await world(11, { latencyMs: 10 })
+
+  w.network.cut('pi', { halfOpen: true })
+  await w.simulation.pass(60_000)
+  assert.equal([w.there.closed.length, w.here.closed.length], [1, 0])
+  w.dialled.send(Uint8Array.of(1))
+  await w.simulation.pass(19)
+  assert.is(w.here.closed.length, 0)
+  await w.simulation.pass(2)
+
+  assert.is(w.here.closed[0]?.error?.code, 'LINK_CLOSED')
+  assert.equal(numbersOf(w.there), [])
+})
+
+test('after a half-open power cut peers are told only when they send to the node that is back', async () => {
+  const w = await world(12)
+
+  w.network.crash('pi', { halfOpen: true })
+  w.dialled.send(Uint8Array.of(1))
+  await w.simulation.pass(60_000)
+  assert.is(w.here.closed.length, 0)
+  await w.network.transport('pi').listen(endpoint, () => undefined)
+  await w.simulation.pass(60_000)
+  assert.is(w.here.closed.length, 0)
+  w.dialled.send(Uint8Array.of(2))
+  await w.simulation.pass(10)
+
+  assert.is(w.here.closed[0]?.error?.code, 'LINK_CLOSED')
+  assert.is(w.there.closed.length, 0)
+})
+
+test('a close that a partition swallows leaves the link half open, until the other end sends', async () => {
+  for (const end of ['close', 'destroy'] as const) {
+    const w = await world(13)
+
+    w.network.partition('app', 'pi')
+    w.accepted[end]()
+    await w.simulation.pass(100)
+    w.network.heal()
+    await w.simulation.pass(100)
+    assert.is(w.here.closed.length, 0)
+    w.dialled.send(Uint8Array.of(1))
+    await w.simulation.pass(10)
+
+    assert.is(w.here.closed[0]?.error?.code, 'LINK_CLOSED')
+  }
+})
+
+test('bandwidth: what is sent at once arrives at the pace of the link, each direction for itself', async () => {
+  const w = await world(14, { latencyMs: 5, bytesPerSecond: 10_000 })
+  const arrived: number[] = []
+  w.accepted.attach({
+    record: () => arrived.push(Math.round(w.simulation.now())),
+    drain() {},
+    closed() {},
+  })
+  const startMs = Math.round(w.simulation.now())
+
+  for (let n = 0; n < 3; n++) w.dialled.send(new Uint8Array(1_000))
+  w.accepted.send(Uint8Array.of(7))
+  await w.simulation.pass(6)
+  assert.equal(numbersOf(w.here), [7])
+  await w.simulation.pass(1_000)
+
+  assert.equal(
+    arrived.map((ms) => ms - startMs),
+    [105, 205, 305],
+  )
+})
+
+test('without faults every record arrives once, in order, at once, and nobody is cut off', async () => {
+  const w = await world(15)
+
+  await sendHundred(w)
+
+  assert.equal(numbersOf(w.there), upTo(100))
+  assert.is(w.here.closed.length + w.there.closed.length, 0)
+})
+
+test('deliveries can be listened to, with what was lost left out', async () => {
+  const heard: string[] = []
+  const simulation = createSimulation(16)
+  const network = createMemoryNetwork(
+    simulation.env('network'),
+    {},
+    { delivered: (from, to, record) => heard.push(`${from}>${to} ${record.join()}`) },
+  )
+  await network.transport('pi').listen(endpoint, (link) => void watch(link))
+  void network
+    .transport('app')
+    .dial(endpoint, { timeoutMs: 1_000 })
+    .then((link) => {
+      link.send(Uint8Array.of(1, 2))
+      network.setFaults({ loss: 1 })
+      link.send(Uint8Array.of(3))
+    })
+  await simulation.pass(10)
+
+  assert.equal(heard, ['app>pi 1,2'])
 })
 
 test('the same seed gives the same faults', async () => {

@@ -1,97 +1,20 @@
 /**
  * An ordered store in memory with the timing and the faults of a disk.
  * Invariant: a batch is applied whole and in order, and readers may see it a moment before its promise resolves, as with LevelDB;
- * what a crash finds unapplied or unsynced is kept or lost by chance, but never kept without what came before it.
+ * what a crash finds unapplied or unsynced is kept or lost by chance, but never kept without what came before it. Only a crash that
+ * is told to tears a batch.
  */
-import { BlazeError, bytesKey } from '../../../runtime/index.ts'
+import { BlazeError } from '../../../runtime/index.ts'
 import type { Env, Timer } from '../../../runtime/index.ts'
+import type { SimulatedRows } from './simulated-rows.ts'
 import type {
   BatchOptions,
   OrderedStore,
   RangeOptions,
   StoreOperation,
-  StoreReader,
   StoreRow,
   StoreSnapshot,
 } from '../store.ts'
-
-/** The rows of a store, which outlive its handles. Copied on write while a snapshot holds them. */
-export class SimulatedRows implements StoreReader {
-  #keys: string[] = []
-  #rows = new Map<string, StoreRow>()
-  #shared = false
-
-  get size(): number {
-    return this.#rows.size
-  }
-
-  /** The same rows; whichever changes first copies. */
-  fork(): SimulatedRows {
-    const copy = new SimulatedRows()
-    copy.#keys = this.#keys
-    copy.#rows = this.#rows
-    copy.#shared = true
-    this.#shared = true
-    return copy
-  }
-
-  get(key: Uint8Array): Uint8Array | undefined {
-    return this.#rows.get(bytesKey(key))?.[1].slice()
-  }
-
-  async range(options: RangeOptions): Promise<StoreRow[]> {
-    const from = lowerBound(this.#keys, bytesKey(options.gte))
-    const to = Math.max(from, lowerBound(this.#keys, bytesKey(options.lt)))
-    const keys =
-      options.reverse === true
-        ? this.#keys.slice(Math.max(from, to - options.limit), to).reverse()
-        : this.#keys.slice(from, Math.min(to, from + options.limit))
-    return keys.flatMap((key): StoreRow[] => {
-      const row = this.#rows.get(key)
-      return row === undefined ? [] : [[row[0].slice(), row[1].slice()]]
-    })
-  }
-
-  /** What undoes the operations, once they are applied. */
-  inverse(operations: readonly StoreOperation[]): StoreOperation[] {
-    return operations.map(({ key }): StoreOperation => {
-      const value = this.get(key)
-      return value === undefined
-        ? { type: 'del', key: key.slice() }
-        : { type: 'put', key: key.slice(), value }
-    })
-  }
-
-  apply(operations: readonly StoreOperation[]): void {
-    if (this.#shared) {
-      this.#keys = [...this.#keys]
-      this.#rows = new Map(this.#rows)
-      this.#shared = false
-    }
-    for (const operation of operations) {
-      const key = bytesKey(operation.key)
-      const known = this.#rows.has(key)
-      if (operation.type === 'put') {
-        if (!known) this.#keys.splice(lowerBound(this.#keys, key), 0, key)
-        this.#rows.set(key, [operation.key.slice(), operation.value.slice()])
-      } else if (known) {
-        this.#keys.splice(lowerBound(this.#keys, key), 1)
-        this.#rows.delete(key)
-      }
-    }
-  }
-}
-
-function lowerBound(keys: readonly string[], key: string): number {
-  let low = 0
-  let high = keys.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((keys[middle] as string) < key) low = middle + 1
-    else high = middle
-  }
-  return low
-}
 
 /** Unsynced batches that a power cut can still lose; older ones the system has written to the disk by itself. */
 const UNSYNCED_MAX = 64
@@ -103,11 +26,29 @@ interface Pending {
   timer: Timer | undefined
 }
 
+/** What all stores of a disk have in common; it may change at any time. */
+export interface SimulatedDisk {
+  /** Longest ms until a batch is applied. */
+  latencyMsMax: number
+  /** Nothing can be added. */
+  full: boolean
+}
+
+export interface SimulatedStoreOptions {
+  readonly rows: SimulatedRows
+  readonly env: Env
+  readonly disk: SimulatedDisk
+  /** Called for each batch that readers see from now on. */
+  readonly applied: (operations: readonly StoreOperation[], sync: boolean) => void
+  readonly onClose: () => void
+}
+
 /** One opening of the rows. */
 export class SimulatedStore implements OrderedStore {
   readonly #rows: SimulatedRows
   readonly #env: Env
-  readonly #latencyMsMax: number
+  readonly #disk: SimulatedDisk
+  readonly #onApplied: SimulatedStoreOptions['applied']
   readonly #onClose: () => void
   readonly #pending: Pending[] = []
   /** Applied, and not yet told. */
@@ -117,10 +58,11 @@ export class SimulatedStore implements OrderedStore {
   #failures = 0
   #error: BlazeError | undefined
 
-  constructor(rows: SimulatedRows, env: Env, latencyMsMax: number, onClose: () => void) {
+  constructor({ rows, env, disk, applied, onClose }: SimulatedStoreOptions) {
     this.#rows = rows
     this.#env = env
-    this.#latencyMsMax = latencyMsMax
+    this.#disk = disk
+    this.#onApplied = applied
     this.#onClose = onClose
   }
 
@@ -171,7 +113,9 @@ export class SimulatedStore implements OrderedStore {
       const pending: Pending = { operations: [...operations], sync, settle, timer: undefined }
       this.#pending.push(pending)
       // A batch is applied together with all before it, as a log is.
-      pending.timer = this.#env.after(this.#env.random() * this.#latencyMsMax, () => this.#apply(pending))
+      pending.timer = this.#env.after(this.#env.random() * this.#disk.latencyMsMax, () =>
+        this.#apply(pending),
+      )
     })
   }
 
@@ -183,14 +127,26 @@ export class SimulatedStore implements OrderedStore {
     this.#onClose()
   }
 
-  /** Power cut: by chance some of the batches that were not synced, or that nobody was told about, are there, in order. */
-  crash(): void {
+  /**
+   * Power cut: by chance some of the batches that were not synced, or that nobody was told about, are there, in order. `torn`: and of
+   * the next one some operations, which no disk does that keeps its promises.
+   */
+  crash(torn = false): void {
     const unsynced = this.#unsynced.splice(0)
     const survivors = Math.floor(this.#env.random() * (unsynced.length + this.#pending.length + 1))
-    for (const undo of unsynced.slice(survivors).reverse()) this.#rows.apply(undo)
+    for (const undo of unsynced.slice(survivors + 1).reverse()) this.#rows.apply(undo)
+    const half = unsynced[survivors]
+    if (half !== undefined) this.#rows.apply(torn ? this.#part(half) : half)
     const written = Math.max(0, survivors - unsynced.length)
     for (const { operations } of this.#pending.slice(0, written)) this.#rows.apply(operations)
+    const next = half === undefined ? this.#pending[written] : undefined
+    if (torn && next !== undefined) this.#rows.apply(this.#part(next.operations))
     this.#end(new BlazeError('POISONED', 'the simulated disk lost its power'))
+  }
+
+  /** Some of them, in order: of several at least one, and never all. */
+  #part(operations: readonly StoreOperation[]): readonly StoreOperation[] {
+    return operations.slice(0, Math.ceil(this.#env.random() * (operations.length - 1)))
   }
 
   #apply(last: Pending | undefined): void {
@@ -200,12 +156,17 @@ export class SimulatedStore implements OrderedStore {
         this.#end(new BlazeError('POISONED', 'the simulated disk failed; close it and reopen'))
         return
       }
+      if (this.#disk.full && this.#pending[0]?.operations.some(({ type }) => type === 'put') === true) {
+        this.#end(new BlazeError('POISONED', 'the simulated disk is full; close it, free space and reopen'))
+        return
+      }
       const next = this.#pending.shift() ?? last
       next.timer?.cancel()
       if (next.sync) this.#unsynced.length = 0
       else this.#unsynced.push(this.#rows.inverse(next.operations))
       if (this.#unsynced.length > UNSYNCED_MAX) this.#unsynced.shift()
       this.#rows.apply(next.operations)
+      this.#onApplied(next.operations, next.sync)
       this.#applied.push(next)
     }
     this.#env.defer(() => this.#tell())

@@ -4,28 +4,48 @@
  */
 import { BlazeError } from '../../../runtime/index.ts'
 import type { Env } from '../../../runtime/index.ts'
-import { SimulatedRows, SimulatedStore } from './simulated-store.ts'
+import { SimulatedRows } from './simulated-rows.ts'
+import { SimulatedStore } from './simulated-store.ts'
+import type { SimulatedDisk } from './simulated-store.ts'
 import type { StoreOperation, StoreReader } from '../store.ts'
 import { checkVolumeName } from './volume-name.ts'
 import type { Volume } from '../volume.ts'
 
 export interface SimulatedVolume extends Volume {
-  /** Power cut: what was not synced is lost or, by chance, there; every open handle fails. */
-  crash(): void
-  /** The next batch of every open store fails and poisons its handle. */
-  failNextBatch(): void
+  /**
+   * Power cut: what was not synced is lost or, by chance, there; every open handle fails. `torn`: a batch that was on its way may be
+   * there in part, which only broken hardware does.
+   */
+  crash(options?: { readonly torn?: boolean }): void
+  /** The next batch of every open store fails and poisons its handle; `false` takes that back. */
+  failNextBatch(fails?: boolean): void
+  /** While full, what adds a row poisons its handle, stores do not open (`POISONED`), and files are `DISK_FULL`. */
+  setFull(full: boolean): void
+  /** Longest virtual ms of a batch or a file from now on; a batch takes anything up to it. */
+  setLatency(msMax: number): void
+  /** Broken hardware: loses a row, or flips a bit of a value, by chance. Undefined: there was none that it could. */
+  damageRow(kind: 'lost' | 'flipped'): DamagedRow | undefined
   /** Rows of a store as they lie on the disk. */
   rows(store: string): StoreReader
   /** Changes rows behind the back of whoever has the store open. */
   damage(store: string, operations: readonly StoreOperation[]): void
 }
 
+export interface DamagedRow {
+  readonly store: string
+  readonly key: Uint8Array
+}
+
+export interface SimulatedVolumeOptions {
+  /** As `setLatency` has it; default 2. */
+  readonly latencyMsMax?: number
+  /** Called for each batch that readers see from now on. */
+  readonly applied?: (store: string, operations: readonly StoreOperation[], sync: boolean) => void
+}
+
 /** `env` must outlive the node that uses the volume. */
-export function createSimulatedVolume(
-  env: Env,
-  options: { readonly latencyMsMax?: number } = {},
-): SimulatedVolume {
-  const latencyMsMax = options.latencyMsMax ?? 2
+export function createSimulatedVolume(env: Env, options: SimulatedVolumeOptions = {}): SimulatedVolume {
+  const disk: SimulatedDisk = { latencyMsMax: options.latencyMsMax ?? 2, full: false }
   const files = new Map<string, Uint8Array>()
   const stores = new Map<string, SimulatedRows>()
   const open = new Map<string, SimulatedStore>()
@@ -43,9 +63,10 @@ export function createSimulatedVolume(
   const written = async (): Promise<void> => {
     const before = power
     await new Promise<void>((resolve) => {
-      env.after(env.random() * latencyMsMax, resolve)
+      env.after(env.random() * disk.latencyMsMax, resolve)
     })
     if (power !== before) throw new BlazeError('POISONED', 'the simulated disk lost its power')
+    if (disk.full) throw new BlazeError('DISK_FULL', 'the simulated disk is full')
   }
   const readFile = async (name: string): Promise<Uint8Array | undefined> =>
     files.get(checkVolumeName(name))?.slice()
@@ -77,8 +98,16 @@ export function createSimulatedVolume(
           details: { at: name, pid: process.pid },
         })
       }
-      const store = new SimulatedStore(rowsOf(name), env, latencyMsMax, () => {
-        if (open.get(name) === store) open.delete(name)
+      if (disk.full)
+        throw new BlazeError('POISONED', `the store ${name} cannot be opened: the simulated disk is full`)
+      const store = new SimulatedStore({
+        rows: rowsOf(name),
+        env,
+        disk,
+        applied: (operations, sync) => options.applied?.(name, operations, sync),
+        onClose: () => {
+          if (open.get(name) === store) open.delete(name)
+        },
       })
       open.set(name, store)
       return store
@@ -95,13 +124,38 @@ export function createSimulatedVolume(
         for (const known of map.keys()) if (known === name || within(known, name)) map.delete(known)
       }
     },
-    crash() {
+    crash({ torn = false } = {}) {
       power += 1
-      for (const store of open.values()) store.crash()
+      for (const store of open.values()) store.crash(torn)
       open.clear()
     },
-    failNextBatch() {
-      for (const store of open.values()) store.failBatches(1)
+    failNextBatch(fails = true) {
+      for (const store of open.values()) store.failBatches(fails ? 1 : 0)
+    },
+    setFull(full) {
+      disk.full = full
+    },
+    setLatency(msMax) {
+      disk.latencyMsMax = msMax
+    },
+    damageRow(kind) {
+      const sizes = [...stores.values()].reduce((sum, { size }) => sum + size, 0)
+      let at = Math.floor(env.random() * sizes)
+      for (const [store, rows] of stores) {
+        const row = rows.at(at)
+        at -= rows.size
+        if (row === undefined) continue
+        const [key, value] = row
+        if (kind === 'lost') rows.apply([{ type: 'del', key }])
+        else if (value.length === 0) return undefined
+        else {
+          const bit = Math.floor(env.random() * value.length * 8)
+          value[bit >> 3] = (value[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+          rows.apply([{ type: 'put', key, value }])
+        }
+        return { store, key }
+      }
+      return undefined
     },
     rows: rowsOf,
     damage: (store, operations) => rowsOf(store).apply(operations),
