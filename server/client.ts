@@ -32,7 +32,6 @@ interface Clients {
   readonly byName: Map<string, Client>
   /** Connections that have not proven themselves, by address. */
   readonly unproven: Map<string, number>
-  accepted: number
   refused: number
   draining: boolean
 }
@@ -44,13 +43,16 @@ export interface ClientsOptions {
 }
 
 export function clients(options: ClientsOptions): Behaviour<ClientsMessage> {
+  // Counted over all lives: mail of a former life that was kept must not name a client of this one.
+  let accepted = 0
+  const nextName = (): string => `client-${++accepted}`
   return reducer<Clients, ClientsMessage>({
     kind: 'clients',
-    init: () => ({ byName: new Map(), unproven: new Map(), accepted: 0, refused: 0, draining: false }),
+    init: () => ({ byName: new Map(), unproven: new Map(), refused: 0, draining: false }),
     receive(state, message, ctx) {
       switch (message.type) {
         case 'client.accepted':
-          accept(state, message.link, options, ctx)
+          accept(state, message.link, { ...options, nextName }, ctx)
           break
         case 'client.proven':
           prove(state, state.byName.get(message.name))
@@ -65,11 +67,16 @@ export function clients(options: ClientsOptions): Behaviour<ClientsMessage> {
       }
       return state
     },
-    inspect: ({ byName, accepted, refused }) => ({ connected: byName.size, accepted, refused }),
+    inspect: ({ byName, refused }) => ({ connected: byName.size, accepted, refused }),
   })
 }
 
-function accept(state: Clients, link: Link, options: ClientsOptions, ctx: Context<ClientsMessage>): void {
+function accept(
+  state: Clients,
+  link: Link,
+  options: ClientsOptions & { nextName(): string },
+  ctx: Context<ClientsMessage>,
+): void {
   const address = addressOf(link.remote)
   const unproven = state.unproven.get(address) ?? 0
   if (
@@ -81,11 +88,14 @@ function accept(state: Clients, link: Link, options: ClientsOptions, ctx: Contex
     refuseLink(link, 'busy')
     return
   }
-  state.accepted++
-  const name = `client-${state.accepted}`
+  const name = options.nextName()
   const proven = (): void => void ctx.self.tell({ type: 'client.proven', name })
   const { identity, crypto } = options
-  const desk = createDesk(options.desk, { address, proven })
+  const desk = createDesk(options.desk, {
+    address,
+    proven,
+    lost: () => void state.byName.get(name)?.ref.stop(),
+  })
   const ref = ctx.spawn({
     name,
     behaviour: acceptedConnection({

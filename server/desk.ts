@@ -31,6 +31,8 @@ export interface Visitor {
   readonly address: string
   /** Called when the device has proven its keys. */
   proven(): void
+  /** Called when a space that it uses is gone: only a new connection gets at its successor. */
+  lost(): void
 }
 
 export interface Desk extends ConnectionAccess {
@@ -102,7 +104,7 @@ class ConnectionDesk implements Desk {
     const access = this.#access()
     const host = access.spaceHost(spaceId)
     if (host === undefined) throw new BlazeError('UNKNOWN_SPACE', 'this supervisor does not host the space')
-    const lease = await this.#options.storage.lease(spaceId)
+    const lease = await this.#options.storage.lease(spaceId, () => this.#visitor.lost())
     const invited = (): boolean => access.hasRedeemed(spaceId, client.deviceKey)
     if (
       equalBytes(host, client.deviceKey) ||

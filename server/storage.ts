@@ -26,8 +26,11 @@ export interface SpaceInfo {
 }
 
 export interface Storage {
-  /** Opens the space if need be. Rejects with its error while it is failed, and with `BUSY` when all stores are in use. */
-  lease(spaceId: Uint8Array): Promise<Lease>
+  /**
+   * Opens the space if need be. Rejects with its error while it is failed, and with `BUSY` when all stores are in use or `storage`
+   * itself is down. `lost` is called when the space is closed under the lease although it had not failed: its cell crashed.
+   */
+  lease(spaceId: Uint8Array, lost?: () => void): Promise<Lease>
   info(spaceId: Uint8Array): SpaceInfo
   /** Spaces open or opening, and those that failed. */
   count(): { readonly open: number; readonly failed: number }
@@ -45,7 +48,8 @@ export interface StorageOptions {
 interface Entry {
   readonly resource: Resource<Space>
   readonly ref: Ref<ResourceMessage>
-  users: number
+  /** One a lease: what to call when the lease is lost. */
+  readonly users: Set<() => void>
   /** Number of its last use, counted over all spaces. */
   lastUse: number
   closing: Promise<void> | undefined
@@ -66,15 +70,12 @@ class SpaceStorage implements Storage {
     this.#storesMax = options.storesMax ?? limits.openStoresMax
   }
 
-  async lease(spaceId: Uint8Array): Promise<Lease> {
+  async lease(spaceId: Uint8Array, lost: () => void = () => {}): Promise<Lease> {
     const entry = await this.#entry(spaceId)
-    entry.users++
-    let released = false
+    const user = (): void => lost()
+    entry.users.add(user)
     const release = (): void => {
-      if (released) return
-      released = true
-      entry.users--
-      entry.lastUse = ++this.#uses
+      if (entry.users.delete(user)) entry.lastUse = ++this.#uses
     }
     try {
       return { space: await entry.resource.ready(), release }
@@ -93,14 +94,15 @@ class SpaceStorage implements Storage {
     return {
       state: space !== undefined ? 'open' : error !== undefined ? 'failed' : 'opening',
       records: space?.replica.liveEnvelopes,
-      users: entry.users,
+      users: entry.users.size,
       error: error === undefined ? undefined : describeError(error),
     }
   }
 
   count(): { readonly open: number; readonly failed: number } {
-    const failed = [...this.#entries.values()].filter(({ resource }) => resource.error() !== undefined).length
-    return { open: this.#entries.size - failed, failed }
+    const alive = [...this.#entries.values()].filter(({ ref }) => ref.alive)
+    const failed = alive.filter(({ resource }) => resource.error() !== undefined).length
+    return { open: alive.length - failed, failed }
   }
 
   /** The living entry of the space; makes it, and room for it, if need be. */
@@ -122,12 +124,16 @@ class SpaceStorage implements Storage {
   }
 
   #start(key: string, spaceId: Uint8Array): Entry {
-    const { parent } = this.#options
-    const resource = createResource<Space>({
+    const users = new Set<() => void>()
+    const resource: Resource<Space> = createResource<Space>({
       name: `space-${key}`,
       kind: 'space',
       open: () => this.#open(`spaces/${key}`, spaceId),
-      close: (space) => space.close(),
+      close: (space) => {
+        // Relays hear of a failure from the space itself; of its end they hear nothing, and would wait on it for ever.
+        if (resource.error() === undefined) for (const lost of users) lost()
+        return space.close()
+      },
       watch: (space, failed) => void space.replica.onPoisoned(failed),
       inspect: (space) => ({
         space: key,
@@ -136,13 +142,25 @@ class SpaceStorage implements Storage {
     })
     const entry: Entry = {
       resource,
-      ref: spawnUnder(parent, resource.spec),
-      users: 0,
+      ref: this.#spawn(resource),
+      users,
       lastUse: ++this.#uses,
       closing: undefined,
     }
     this.#entries.set(key, entry)
     return entry
+  }
+
+  #spawn(resource: Resource<Space>): Ref<ResourceMessage> {
+    try {
+      return spawnUnder(this.#options.parent, resource.spec)
+    } catch (cause) {
+      if (!(cause instanceof BlazeError && cause.code === 'CELL_DOWN')) throw cause
+      // The clients are about to be cut off with it; until then nobody should hear that trying again is in vain.
+      throw new BlazeError('BUSY', 'the spaces of this supervisor are down and come back: try again', {
+        cause,
+      })
+    }
   }
 
   async #open(name: string, spaceId: Uint8Array): Promise<Space> {
@@ -164,7 +182,8 @@ class SpaceStorage implements Storage {
     if (closing !== undefined) return closing
     let oldest: [string, Entry] | undefined
     for (const item of this.#entries)
-      if (item[1].users === 0 && (oldest === undefined || item[1].lastUse < oldest[1].lastUse)) oldest = item
+      if (item[1].users.size === 0 && (oldest === undefined || item[1].lastUse < oldest[1].lastUse))
+        oldest = item
     if (oldest === undefined)
       throw new BlazeError('BUSY', `all ${this.#storesMax} stores of this supervisor are in use`)
     const [key, entry] = oldest

@@ -1,22 +1,13 @@
 /**
  * The supervisor: the tree `supervisor` → `storage`, `access`, `clients`, `listeners`, `operations`, on any world, real or simulated.
  *
- * Invariant: started left to right, so that nobody is let in before what they need is there; stopped right to left. It reads no
- * argument, no environment and no signal.
+ * Invariant: started left to right, so that nobody is let in before what they need is there; stopped right to left; a part that
+ * crashes takes those after it along, since they may hold what it had given them. It reads no argument, no environment and no signal.
  */
 import { formatCode } from '../actors/index.ts'
 import type { Volume } from '../actors/index.ts'
-import {
-  assert,
-  BlazeError,
-  createSystem,
-  limits,
-  reducer,
-  spawnUnder,
-  supervisor,
-  toHex,
-} from '../runtime/index.ts'
-import type { Behaviour, CryptoProvider, Env, Ref, System } from '../runtime/index.ts'
+import { assert, BlazeError, createSystem, limits, spawnUnder, supervisor, toHex } from '../runtime/index.ts'
+import type { Behaviour, CellInfo, ChildSpec, CryptoProvider, Env, Ref, System } from '../runtime/index.ts'
 import { formatEndpoint, listenControl } from '../transports/index.ts'
 import type {
   ControlPlace,
@@ -117,7 +108,11 @@ class Tree implements Supervisor {
       behaviour: this.#rootBehaviour(),
       restart: 'temporary',
     })
-    this.#storage = createStorage({ volume, env, crypto, parent: this.#branch('storage') })
+    const storage = spawnUnder(this.#root, {
+      name: 'storage',
+      behaviour: supervisor({ kind: 'storage', strategy: 'dynamic' }),
+    })
+    this.#storage = createStorage({ volume, env, crypto, parent: storage })
     this.#access = this.#accessResource()
     this.#listener = this.#listenerResource()
     this.#control = this.#controlResource()
@@ -149,13 +144,14 @@ class Tree implements Supervisor {
       name: 'clients',
       behaviour: clients({ identity, crypto, desk }),
     })
-    const listeners = this.#branch('listeners')
-    spawnUnder(listeners, this.#listener.spec)
+    const listeners: ChildSpec<never>[] = [this.#listener.spec]
+    if (this.#control !== undefined) listeners.push(this.#control.spec)
+    spawnUnder(this.#root, {
+      name: 'listeners',
+      behaviour: supervisor({ kind: 'listeners', strategy: 'one_for_one', children: listeners }),
+    })
     await this.#listener.ready()
-    if (this.#control !== undefined) {
-      spawnUnder(listeners, this.#control.spec)
-      await this.#control.ready()
-    }
+    await this.#control?.ready()
     if (this.#operations !== undefined) {
       spawnUnder(this.#root, this.#operations.spec)
       await this.#operations.ready()
@@ -177,17 +173,13 @@ class Tree implements Supervisor {
   }
 
   health(): Health {
-    const failed: string[] = []
-    if (this.#access.current() === undefined) failed.push('/supervisor/access')
-    if (this.#clients?.alive !== true) failed.push('/supervisor/clients')
-    if (this.#listener.current() === undefined) failed.push('/supervisor/listeners/tls')
-    if (this.#control !== undefined && this.#control.current() === undefined)
-      failed.push('/supervisor/listeners/control')
+    const tree = this.system.tree()
+    const failed = this.#failed(tree)
     return {
       ok: failed.length === 0,
       version: this.#options.version ?? 'unknown',
       uptimeMs: Math.round(this.#options.world.env.monotonic() - this.#startedMs),
-      clients: this.system.tree().filter(({ kind }) => kind === 'connection').length,
+      clients: tree.filter(({ kind }) => kind === 'connection').length,
       databases: this.#access.current()?.databases().length ?? 0,
       quarantined: this.#storage.count().failed,
       failed,
@@ -226,26 +218,29 @@ class Tree implements Supervisor {
   }
 
   #rootBehaviour(): Behaviour<never> {
-    return reducer<undefined, never>({
-      kind: 'supervisor',
-      init: (ctx) => {
+    const rules = supervisor({ kind: 'supervisor', strategy: 'rest_for_one', children: [] })
+    return {
+      ...rules,
+      start: (ctx) => {
         ctx.own(() => {
           if (this.#stopping !== undefined) return
           this.#options.onFailed?.(
             new BlazeError('CELL_DOWN', 'the supervisor tree went down; its last error is in the log'),
           )
         })
-        return undefined
+        return rules.start(ctx)
       },
-      receive: () => undefined,
-    })
+    }
   }
 
-  #branch(name: string): Ref<never> {
-    return spawnUnder(this.#root, {
-      name,
-      behaviour: supervisor({ kind: name, strategy: 'one_for_one', children: [] }),
-    })
+  /** Parts that are not at work: missing, restarting, or closed. */
+  #failed(tree: readonly CellInfo[]): string[] {
+    const parts = ['storage', 'access', 'clients', 'listeners', 'listeners/tls']
+    if (this.#control !== undefined) parts.push('listeners/control')
+    if (this.#operations !== undefined) parts.push('operations')
+    const working = tree.filter(({ state }) => state === 'running' || state === 'open')
+    const paths = new Set(working.map(({ path }) => path))
+    return parts.map((part) => `/supervisor/${part}`).filter((path) => !paths.has(path))
   }
 
   #accessResource(): Resource<AccessStore> {
@@ -292,7 +287,11 @@ class Tree implements Supervisor {
     return createResource<ControlServer>({
       name: 'control',
       kind: 'listener',
-      open: () => listenControl({ place, env: world.env, handle: (request) => answerControl(this, request) }),
+      open: async () => {
+        // Codes that are asked for here name the port that was taken.
+        await Promise.allSettled([this.#listener.ready()])
+        return listenControl({ place, env: world.env, handle: (request) => answerControl(this, request) })
+      },
       close: (server) => server.close(),
       inspect: () => ({ path: place.path }),
     })

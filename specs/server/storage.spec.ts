@@ -7,6 +7,7 @@ import { createSystem, limits, nodeCrypto, supervisor } from '../../runtime/inde
 import type { System } from '../../runtime/index.ts'
 import { createStorage } from '../../server/storage.ts'
 import type { Storage } from '../../server/storage.ts'
+import { crashCell } from './crash-cell.ts'
 import { codeOf, createWorld } from './world.ts'
 import type { SpecWorld } from './world.ts'
 
@@ -28,7 +29,7 @@ function stage(storesMax: number = limits.openStoresMax): Stage {
   const system = createSystem({ env })
   const parent = system.spawn({
     name: 'storage',
-    behaviour: supervisor({ kind: 'storage', strategy: 'one_for_one', children: [] }),
+    behaviour: supervisor({ kind: 'storage', strategy: 'dynamic' }),
   })
   return { world, system, storage: createStorage({ volume, env, crypto: nodeCrypto, parent, storesMax }) }
 }
@@ -109,6 +110,30 @@ test('a poisoned space is quarantined alone, with its error, and comes back by i
   await world.settle(again.space.learn({ entries: [entry] }))
 })
 
+test('while storage is down a lease is BUSY, those that are held are lost, and nothing of before is counted', async () => {
+  const { world, storage, system } = stage()
+  const lost: string[] = []
+  const held = await world.settle(storage.lease(first, () => lost.push('held')))
+  ;(await world.settle(storage.lease(first, () => lost.push('given back')))).release()
+  const poisoned = await world.settle(storage.lease(second, () => lost.push('poisoned')))
+  world.volume.failNextBatch()
+  await codeOf(world.settle(poisoned.space.learn({ entries: [createEntry(world, second)] })))
+  await world.simulation.pass(1)
+
+  crashCell(system, '/storage')
+  await world.simulation.pass(10)
+
+  assert.equal(storage.count(), { open: 0, failed: 0 })
+  assert.is(await codeOf(world.settle(storage.lease(third))), 'BUSY')
+  assert.equal(lost, ['held'])
+
+  await world.simulation.pass(limits.restartBackoffFirstMs)
+  const again = await world.settle(storage.lease(first))
+  assert.is.not(again.space, held.space)
+  held.release()
+  assert.is(storage.info(first).users, 1)
+})
+
 test('a damaged space says DAMAGED and leaves the others alone', async () => {
   const { world, storage, system } = stage()
   const lease = await world.settle(storage.lease(first))
@@ -123,7 +148,7 @@ test('a damaged space says DAMAGED and leaves the others alone', async () => {
   const next = createSystem({ env: world.env })
   const parent = next.spawn({
     name: 'storage',
-    behaviour: supervisor({ kind: 'storage', strategy: 'one_for_one', children: [] }),
+    behaviour: supervisor({ kind: 'storage', strategy: 'dynamic' }),
   })
   const { env, volume } = world
   const reopened = createStorage({ volume, env, crypto: nodeCrypto, parent })
