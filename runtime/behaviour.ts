@@ -12,7 +12,7 @@ export interface Ref<M> {
   readonly path: string
   /** False from the moment the cell begins to stop for good. */
   readonly alive: boolean
-  /** Enqueues; never runs the receiver, never throws. A message is anything but undefined. */
+  /** Enqueues; never runs the receiver. A message is anything but undefined, which is a `TypeError`. */
   tell(message: M): TellResult
   /**
    * Tells the message that `make` builds around `reply`, and resolves with the first reply.
@@ -45,7 +45,7 @@ export interface ChildSpec<M> {
   readonly significant?: boolean
   /** Messages in the user lane. */
   readonly mailboxMax?: number
-  /** How long `stop` and owned resources may each take before the cell is killed. */
+  /** How long `stop`, and then all owned resources together, may take before the cell is killed. */
   readonly stopBudgetMs?: number
   /** After so long without mail, work or owed replies its life ends in an orderly way; the next message begins another one. */
   readonly passivateAfterMs?: number
@@ -69,6 +69,8 @@ export interface Supervision {
 export interface Behaviour<M> {
   readonly kind: string
   readonly supervision?: Supervision
+  /** Fingerprint of the machine that it hosts. */
+  definition?(): string
   start(ctx: CellContext<M>): Instance<M>
 }
 
@@ -80,11 +82,9 @@ export interface Instance<M> {
   inspect?(): object
   /** State of a machine and when it was entered (wall clock, ms), for the tree; a reducer is just `running`. */
   state?(): { readonly name: string; readonly since: number }
-  /** Fingerprint of the machine definition. */
-  definition?(): string
 }
 
-/** One death of a watched cell. `final` is false when its supervisor restarts it. `killed`: it overran its stop budget. */
+/** One death of a watched cell. `final` is false when its supervisor restarts it. `killed`: by `kill`, or it overran its stop budget. */
 export interface DownReason {
   readonly kind: 'stopped' | 'crashed' | 'killed'
   readonly final: boolean
@@ -97,12 +97,12 @@ export type RunResult<T> =
 /** Anything that `own` can dispose of. */
 export type Disposable = { close(): unknown } | (() => unknown)
 
-/** What a cell may do. Belongs to one life: after a crash or stop its methods do nothing, and `own` disposes at once. */
+/** What a cell may do. Belongs to one life: once that is over, nothing is begun or sent, `own` disposes at once, `stash` throws. */
 export interface Context<M> {
   readonly self: Ref<M>
   readonly env: Env
   readonly path: string
-  /** Fires on every death. */
+  /** Fires on every death. Its listeners must not throw: Node turns that into an uncaught exception. */
   readonly signal: AbortSignal
   /** Starts a child, synchronously. Throws `NAME_TAKEN`, or `CELL_DOWN` after death. */
   spawn<N>(spec: ChildSpec<N>): Ref<N>

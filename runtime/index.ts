@@ -38,10 +38,27 @@ export type {
   SupervisorMessage,
   SupervisorSpec,
 } from './supervision/supervisor.ts'
+export { createStatelyExporter } from './stately/exporter.ts'
+export type {
+  StatelyActorEvent,
+  StatelyEvent,
+  StatelyEventEvent,
+  StatelySnapshot,
+  StatelySnapshotEvent,
+} from './stately/event.ts'
+export type { StateValue } from './stately/state-value.ts'
 export { createSystem } from './system.ts'
 export type { System } from './system.ts'
 export { describeError } from './tap.ts'
-export type { CellInfo, MachineDefinition, Tap, TapEvent, TapEventType, TapListener } from './tap.ts'
+export type {
+  CellInfo,
+  MachineDefinition,
+  Tap,
+  TapEvent,
+  TapEventType,
+  TapListener,
+  TapOptions,
+} from './tap.ts'
 
 // Crypto.
 export { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, AEAD_TAG_BYTES, P256_PUBLIC_KEY_BYTES } from './crypto/index.ts'

@@ -16,6 +16,10 @@ export const limits = {
   ownedMax: 4096,
   /** Timers of one life that have not fired; more is a leak and crashes it. */
   timersMax: 65_536,
+  /** Works of one life under way at once; more is a leak and crashes it. */
+  runsMax: 65_536,
+  /** Watches, and links, of one life; more is a leak and crashes it. Half of the system lane, so that all may end at once. */
+  watchesMax: 32_768,
   /** Messages a cell may put aside; as many as wait for it. */
   stashMax: 1024,
   /** Messages kept whole because a cell crashed on them; each may be large. */

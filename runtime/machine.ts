@@ -9,7 +9,7 @@ import { refusePromise } from './cell/async-handler.ts'
 import type { Behaviour, CellContext, Instance } from './behaviour.ts'
 import type { Timer } from './env.ts'
 import { assert } from './errors.ts'
-import { toError } from './cell/life.ts'
+import { toError } from './cell/fault.ts'
 import { limits } from './limits.ts'
 import type { HostedMachine, MachineContext, MachineEvent } from './machine-context.ts'
 import { MachineCellContext } from './machine-context.ts'
@@ -38,7 +38,11 @@ export interface MachineSpec<M, E extends MachineEvent = MachineEvent> {
 export function machine<M, E extends MachineEvent = MachineEvent>(spec: MachineSpec<M, E>): Behaviour<M> {
   checkStatechart(spec.kind, spec.definition)
   const stage = new Stage(spec)
-  return { kind: spec.kind, start: (ctx) => new MachineInstance(stage, ctx) }
+  return {
+    kind: spec.kind,
+    definition: () => describeStatechart(spec.definition).hash,
+    start: (ctx) => new MachineInstance(stage, ctx),
+  }
 }
 
 /** The machine of a behaviour, which all its cells share; `playing` is the cell whose event XState interprets now. */
@@ -228,10 +232,6 @@ class MachineInstance<M, E extends MachineEvent> implements Instance<M>, HostedM
 
   state(): { readonly name: string; readonly since: number } {
     return { name: this.stateName, since: this.#since }
-  }
-
-  definition(): string {
-    return describeStatechart(this.#stage.spec.definition).hash
   }
 
   #handle(event: MachineEvent, cause: string = event.type): void {

@@ -95,10 +95,19 @@ const described = new WeakMap<object, MachineDefinition>()
 export function describeStatechart(chart: Statechart): MachineDefinition {
   const known = described.get(chart)
   if (known !== undefined) return known
-  const text = JSON.stringify({ ...chart.config, context: undefined }, (_key, value: unknown) =>
-    typeof value === 'function' ? nameOf(value) || '(inline)' : value,
-  )
+  const text = writeDown(chart)
   const made: MachineDefinition = { hash: fingerprint(text), definition: JSON.parse(text) }
   described.set(chart, made)
   return made
+}
+
+function writeDown(chart: Statechart): string {
+  try {
+    return JSON.stringify({ ...chart.config, context: undefined }, (_key, value: unknown) =>
+      typeof value === 'function' ? nameOf(value) || '(inline)' : value,
+    )
+  } catch {
+    // Its `meta` may hold what JSON cannot; the machine runs all the same, and is only not drawn.
+    return JSON.stringify({ id: chart.root.id })
+  }
 }

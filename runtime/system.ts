@@ -4,7 +4,7 @@ import { Cell } from './cell/cell.ts'
 import type { DeadLetters } from './cell/dead-letter.ts'
 import { DeadLetterRing } from './cell/dead-letter.ts'
 import { Deadlines } from './cell/deadline.ts'
-import type { Env } from './env.ts'
+import type { Env, Log } from './env.ts'
 import { BlazeError } from './errors.ts'
 import type { Groups } from './group.ts'
 import { GroupTable } from './group.ts'
@@ -44,6 +44,7 @@ export function createSystem(options: { env: Env; name?: string }): System {
   const deadlines = new Deadlines(env)
   const kernel: Kernel = {
     env,
+    log: guarded(env.log),
     startedAt: env.now(),
     scheduler: new Scheduler(env, deadlines),
     deadlines,
@@ -52,7 +53,7 @@ export function createSystem(options: { env: Env; name?: string }): System {
     quarantine: new QuarantineRing(),
     registry: new NameTable((ref) => ref instanceof Cell && ref.kernel === kernel),
     groups: new GroupTable(),
-    turn: { cell: undefined, mail: undefined, aside: false },
+    turn: { cell: undefined, running: undefined, mail: undefined, aside: false },
     nextId: () => ++lastId,
   }
   const root = new Cell<never>(kernel, undefined, {
@@ -83,4 +84,17 @@ export function createSystem(options: { env: Env; name?: string }): System {
     },
     stop: () => root.stop(),
   }
+}
+
+function guarded(log: Log): Log {
+  const quietly =
+    (level: keyof Log) =>
+    (event: string, details?: object): void => {
+      try {
+        log[level](event, details)
+      } catch {
+        // There is no other place to say it, and the system goes on.
+      }
+    }
+  return { debug: quietly('debug'), info: quietly('info'), warn: quietly('warn'), error: quietly('error') }
 }

@@ -1,4 +1,9 @@
-/** Inspection of a running system. Costs one field check while nobody listens, and never shows the payload of a message. */
+/**
+ * Inspection of a running system (PROTOCOL §13). Costs one field check while nobody listens.
+ *
+ * Invariant: the payload of a message is never shown, no error of a listener reaches what it observes, and all listeners hear the
+ * same things in the same order.
+ */
 import type { Env } from './env.ts'
 import { BlazeError } from './errors.ts'
 import { limits } from './limits.ts'
@@ -29,7 +34,13 @@ export interface TapEvent {
   readonly details: Readonly<Record<string, unknown>>
 }
 
+/** Called while the kernel works: it must be quick. It may tell, subscribe and stop listening. */
 export type TapListener = (event: TapEvent) => void
+
+export interface TapOptions {
+  /** Also an event for every message before it is handled; default false. */
+  readonly messages?: boolean
+}
 
 /** A machine's structure: states, transitions, names of actions and guards; no data. */
 export interface MachineDefinition {
@@ -44,7 +55,7 @@ export interface CellInfo {
   readonly kind: string
   /** Id of the parent; null below the root. */
   readonly parent: number | null
-  /** State of the machine, or `running`, `restarting`, `stopping`, `stopped`. */
+  /** State of the machine, or `running`, `restarting`, `stopping`, `stopped`, `passive`. */
   readonly state: string
   /** Wall clock, ms, of the entry into that state. */
   readonly since: number
@@ -58,47 +69,56 @@ export interface CellInfo {
   readonly detail?: object
 }
 
+interface Subscription {
+  readonly listener: TapListener
+  readonly messages: boolean
+  /** Hashes of the definitions it has been shown. */
+  readonly shown: Set<string>
+  open: boolean
+}
+
+/** An event and those who listened as it happened. */
+interface Delivery {
+  readonly event: TapEvent
+  readonly subscriptions: readonly Subscription[]
+}
+
 export class Tap {
   /** The one field that is checked before anything is built. */
   active = false
   /** True only while a listener asked for every message. */
   messages = false
-  /** Deliveries lost: a listener that throws is removed, and counted here. */
+  /** Events that did not reach a listener which should have heard them. */
   dropped = 0
   readonly #env: Env
-  #listeners: TapListener[] = []
+  /** Replaced, never changed: a delivery goes to those who listened as it began. */
+  #subscriptions: readonly Subscription[] = []
   readonly #definitions = new Map<object, () => MachineDefinition>()
-  #shown = new Set<string>()
+  /** What listeners have caused by listening; undefined while none of them is being called. */
+  #caused: Delivery[] | undefined
 
   constructor(env: Env) {
     this.#env = env
   }
 
   /** Events from now on, preceded by the definitions known so far. Returns the way to stop. Throws `OVERLOADED`. */
-  subscribe(listener: TapListener): () => void {
-    if (this.#listeners.length >= limits.tapListenersMax)
+  subscribe(listener: TapListener, options: TapOptions = {}): () => void {
+    const { messages = false } = options
+    if (this.#subscriptions.length >= limits.tapListenersMax)
       throw new BlazeError('OVERLOADED', `a tap takes at most ${limits.tapListenersMax} listeners`)
-    this.#listeners = [...this.#listeners, listener]
-    this.active = true
-    const shown = new Set<string>()
-    for (const describe of this.#definitions.values()) {
-      const definition = describe()
-      if (shown.has(definition.hash)) continue
-      shown.add(definition.hash)
-      this.#deliver(listener, this.#event('machine.definition', '', 0, { ...definition }))
-    }
-    for (const hash of shown) this.#shown.add(hash)
-    return () => this.#remove(listener)
+    const subscription: Subscription = { listener, messages, shown: new Set(), open: true }
+    this.#replace([...this.#subscriptions, subscription])
+    for (const describe of this.#definitions.values()) this.#show(describe, [subscription])
+    return () => this.#remove(subscription)
   }
 
-  /** Callers check `active` first, so that details are not built for nobody. */
+  /** Callers check `active` first (`messages` for a message), so that details are not built for nobody. */
   emit(type: TapEventType, path: string, id: number, details: object = {}): void {
-    if (!this.active) return
-    const event = this.#event(type, path, id, redact(details))
-    for (const listener of this.#listeners) this.#deliver(listener, event)
+    if (!this.active || (type === 'message' && !this.messages)) return
+    this.#send(this.#event(type, path, id, redact(details)), this.#subscriptions)
   }
 
-  /** Remembers a machine under its identity; serialised only when somebody listens, shown once per hash. */
+  /** Remembers a machine under its identity; serialised only when somebody listens, shown once per listener and hash. */
   define(machine: object, describe: () => MachineDefinition): void {
     if (this.#definitions.has(machine)) return
     if (this.#definitions.size >= limits.tapDefinitionsMax) {
@@ -106,52 +126,87 @@ export class Tap {
       return
     }
     this.#definitions.set(machine, describe)
-    if (!this.active) return
-    const definition = describe()
-    if (this.#shown.has(definition.hash)) return
-    this.#shown.add(definition.hash)
-    const event = this.#event('machine.definition', '', 0, { ...definition })
-    for (const listener of this.#listeners) this.#deliver(listener, event)
+    if (this.active) this.#show(describe, this.#subscriptions)
+  }
+
+  #show(describe: () => MachineDefinition, subscriptions: readonly Subscription[]): void {
+    const { hash, definition } = describe()
+    const without = subscriptions.filter((subscription) => !subscription.shown.has(hash))
+    for (const { shown } of without) shown.add(hash)
+    if (without.length > 0)
+      this.#send(this.#event('machine.definition', '', 0, { hash, definition }), without)
   }
 
   #event(type: TapEventType, path: string, id: number, details: Record<string, unknown>): TapEvent {
     return { v: 1, type, at: this.#env.now(), path, id, details }
   }
 
-  #deliver(listener: TapListener, event: TapEvent): void {
+  /** What happens inside a delivery is delivered after it, so that all listeners hear the same order. */
+  #send(event: TapEvent, subscriptions: readonly Subscription[]): void {
+    if (this.#caused !== undefined) {
+      // A listener that answers every event with another one would never end.
+      if (this.#caused.length >= limits.tapCausedMax) this.dropped++
+      else this.#caused.push({ event, subscriptions })
+      return
+    }
+    const caused: Delivery[] = []
+    this.#caused = caused
     try {
-      listener(event)
-    } catch (error) {
-      // An observer must not be able to crash what it observes.
-      this.dropped++
-      this.#remove(listener)
-      this.#env.log.error('tap.listener.removed', { error: describeError(error) })
+      this.#deliver({ event, subscriptions })
+      // Grows while it is walked through, up to that bound.
+      for (const delivery of caused) this.#deliver(delivery)
+    } finally {
+      this.#caused = undefined
     }
   }
 
-  #remove(listener: TapListener): void {
-    this.#listeners = this.#listeners.filter((other) => other !== listener)
-    this.active = this.#listeners.length > 0
+  #deliver({ event, subscriptions }: Delivery): void {
+    for (const subscription of subscriptions) {
+      if (!subscription.open || (event.type === 'message' && !subscription.messages)) continue
+      try {
+        subscription.listener(event)
+      } catch (error) {
+        // An observer must not be able to crash what it observes.
+        this.dropped++
+        this.#remove(subscription)
+        this.#env.log.error('tap.listener.removed', { error: describeError(error) })
+      }
+    }
+  }
+
+  #remove(subscription: Subscription): void {
+    subscription.open = false
+    this.#replace(this.#subscriptions.filter((other) => other !== subscription))
+  }
+
+  #replace(subscriptions: readonly Subscription[]): void {
+    this.#subscriptions = subscriptions
+    this.active = subscriptions.length > 0
+    this.messages = subscriptions.some((subscription) => subscription.messages)
   }
 }
 
-/** Short text, numbers, booleans and null pass; everything else may be a payload. */
+/** Short text, finite numbers, booleans and null pass; everything else may be a payload. */
 function redact(details: object): Record<string, unknown> {
-  const shown: Record<string, unknown> = {}
-  for (const [key, value] of Object.entries(details)) shown[key] = redactValue(value)
-  return shown
+  const fields = Object.entries(details).slice(0, limits.tapFieldsMax)
+  return Object.fromEntries(fields.map(([name, value]) => [cut(name), redactValue(value)]))
 }
 
 function redactValue(value: unknown): unknown {
   switch (typeof value) {
     case 'string':
-      return value.length <= limits.tapTextCharsMax ? value : `${value.slice(0, limits.tapTextCharsMax)}…`
+      return cut(value)
     case 'number':
+      return Number.isFinite(value) ? value : null
     case 'boolean':
       return value
     default:
       return value === null ? null : '[redacted]'
   }
+}
+
+function cut(text: string): string {
+  return text.length <= limits.tapTextCharsMax ? text : `${text.slice(0, limits.tapTextCharsMax)}…`
 }
 
 /** Name, code and text of an error, cut; never its stack or details. */

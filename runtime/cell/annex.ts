@@ -2,7 +2,7 @@
 import type { AskMail } from './ask.ts'
 import type { Timer } from '../env.ts'
 import type { IdleWatch } from './idle-watch.ts'
-import type { WatcherList } from './life.ts'
+import type { WatcherList } from './watcher-list.ts'
 import type { RestartHistory } from '../supervision/restart-history.ts'
 
 /** A promise and the way to settle it. */
@@ -19,6 +19,8 @@ export class Annex {
   /** Mail that handlers put aside, oldest first. */
   stashed: unknown[] | undefined
   restarts = 0
+  /** A life has ended and another is to follow. */
+  lived = false
   quarantined = 0
   lastError: string | undefined
   restartTimer: Timer | undefined

@@ -28,6 +28,11 @@ export class AskMail extends Deadline {
     this.#reject = reject
   }
 
+  /** Not `instanceof`, which a message can make throw. */
+  static is(mail: unknown): mail is AskMail {
+    return typeof mail === 'object' && mail !== null && #host in mail
+  }
+
   /** Starts the clock. */
   wait(): void {
     if (!this.ended) this.#host.deadlines.add(this, this.#timeoutMs)
@@ -70,5 +75,5 @@ export function overloaded(path: string): BlazeError {
 
 /** What lies in a mailbox, as its sender knows it. */
 export function contentOf(mail: unknown): unknown {
-  return mail instanceof AskMail ? mail.message : mail
+  return AskMail.is(mail) ? mail.message : mail
 }

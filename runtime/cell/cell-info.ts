@@ -3,6 +3,7 @@ import type { Annex } from './annex.ts'
 import type { ChildSpec, Instance } from '../behaviour.ts'
 import { limits } from '../limits.ts'
 import type { CellInfo } from '../tap.ts'
+import { describeError } from '../tap.ts'
 
 interface CellFacts {
   readonly id: number
@@ -19,8 +20,8 @@ interface CellFacts {
 export function describeCell(facts: CellFacts, instance: Instance<never> | undefined): CellInfo {
   const { id, path, spec, parent, annex } = facts
   const state = instance?.state?.() ?? { name: facts.status, since: facts.since }
-  const detail = instance?.inspect?.()
-  const definition = instance?.definition?.()
+  const detail = inspect(instance)
+  const definition = spec.behaviour.definition?.()
   const { lastError, restarts = 0, quarantined = 0 } = annex ?? {}
   return {
     id,
@@ -35,5 +36,14 @@ export function describeCell(facts: CellFacts, instance: Instance<never> | undef
     ...(lastError === undefined ? {} : { lastError }),
     ...(definition === undefined ? {} : { definition }),
     ...(detail === undefined ? {} : { detail }),
+  }
+}
+
+/** One cell that cannot be looked at must not hide all others. */
+function inspect(instance: Instance<never> | undefined): object | undefined {
+  try {
+    return instance?.inspect?.()
+  } catch (error) {
+    return { error: describeError(error) }
   }
 }

@@ -7,7 +7,8 @@ import { messageType } from './dead-letter.ts'
 import { assert, BlazeError } from '../errors.ts'
 import { Lifespan } from './lifespan.ts'
 import type { Next } from './lifespan.ts'
-import { Life, stackOf, toError } from './life.ts'
+import { stackOf, toError } from './fault.ts'
+import { Life } from './life.ts'
 import type { LifeHost, Watchable } from './life.ts'
 import { limits } from '../limits.ts'
 import type { IdleHost } from './idle-watch.ts'
@@ -35,12 +36,13 @@ export class Cell<M> extends Lifespan<M> implements Hosts<M> {
   }
 
   get presentLife(): Life<never> | 'passive' | undefined {
-    if (this.status === 'passive') return 'passive'
+    // Also while it goes to sleep.
+    if (this.status === 'passive' || (this.status === 'stopping' && this.open)) return 'passive'
     return this.status === 'running' ? this.life : undefined
   }
 
   get hasWork(): boolean {
-    if (this.status === 'passive') return this.mailDepth > 0 && !this.isOrphan
+    if (this.status === 'passive') return this.mailDepth > 0 && this.#mayWake
     return this.status === 'running' && (this.#hasMail || this.#pending !== undefined)
   }
 
@@ -60,6 +62,10 @@ export class Cell<M> extends Lifespan<M> implements Hosts<M> {
     annex.down ??= settled()
     this.#request('suspend')
     return annex.down.promise
+  }
+
+  rouse(): void {
+    if (this.hasWork) this.kernel.scheduler.enqueue(this)
   }
 
   wake(): void {
@@ -106,25 +112,35 @@ export class Cell<M> extends Lifespan<M> implements Hosts<M> {
     if (!this.open || this.isOrphan) return true
     if (this.status !== 'restarting' && this.status !== 'passive') return true
     const woken = this.status === 'passive'
-    const restarted = !woken && this.life !== undefined
+    const restarted = !woken && this.annex?.lived === true
     if (restarted) (this.annex ??= new Annex()).restarts++
     const life = new Life<M>(this)
     this.life = life
     this.enter('running')
     if (this.kernel.tap.active) {
-      const about = { kind: this.spec.behaviour.kind, parent: this.parentId, ...(woken ? { woken } : {}) }
-      this.emit(restarted ? 'cell.restarted' : 'cell.started', about)
+      const { behaviour } = this.spec
+      const definition = behaviour.definition?.()
+      this.emit(restarted ? 'cell.restarted' : 'cell.started', {
+        kind: behaviour.kind,
+        parent: this.parentId,
+        ...(definition === undefined ? {} : { definition }),
+        ...(woken ? { woken } : {}),
+      })
     }
-    this.inTurn = true
+    const { turn } = this.kernel
+    const outer = turn.running
+    turn.running = this
     try {
       const instance: Instance<M> = this.spec.behaviour.start(life)
       refusePromise(instance, `start of ${this.spec.behaviour.kind}`)
+      if (typeof instance?.receive !== 'function')
+        throw new TypeError(`start of ${this.spec.behaviour.kind}: expected an instance with receive`)
       life.instance = instance
     } catch (error) {
-      this.inTurn = false
+      turn.running = outer
       return this.#crash(toError(error)) === 'final'
     }
-    this.inTurn = false
+    turn.running = outer
     if (this.spec.passivateAfterMs !== undefined) this.#idleWatch().turned(true)
     if (this.hasWork) this.wake()
     return true
@@ -133,16 +149,16 @@ export class Cell<M> extends Lifespan<M> implements Hosts<M> {
   turn(messagesMax: number): number {
     const life = this.life
     if (this.status !== 'running' || life === undefined) {
-      if (this.status === 'passive') this.begin()
+      if (this.hasWork) this.begin()
       return 0
     }
     const { mailbox, kernel } = this
     const { turn } = kernel
     turn.cell = this
+    turn.running = this
     let handled = 0
     let label: unknown
     let told = false
-    this.inTurn = true
     try {
       while (handled < messagesMax && this.#pending === undefined) {
         turn.aside = false
@@ -163,11 +179,11 @@ export class Cell<M> extends Lifespan<M> implements Hosts<M> {
         handled++
       }
     } catch (error) {
-      this.inTurn = false
+      turn.running = undefined
       this.#crash(toError(error), { label, told })
       return handled + 1
     } finally {
-      this.inTurn = false
+      turn.running = undefined
       turn.cell = undefined
       turn.mail = undefined
     }
@@ -195,7 +211,7 @@ export class Cell<M> extends Lifespan<M> implements Hosts<M> {
 
   #handle(life: Life<M>, mail: M | AskMail): void {
     if (this.kernel.tap.messages) this.#show(contentOf(mail), 'user')
-    if (mail instanceof AskMail) {
+    if (AskMail.is(mail)) {
       // It was told as an M; the envelope is ours.
       const result: unknown = life.instance?.receive(mail.message as M)
       this.noteOwed(mail)
@@ -220,6 +236,11 @@ export class Cell<M> extends Lifespan<M> implements Hosts<M> {
     return depth
   }
 
+  /** Not below a supervisor that goes down, nor while siblings that it depends on restart. */
+  get #mayWake(): boolean {
+    return !this.isOrphan && this.parent?.family?.isRestarting(this) !== true
+  }
+
   #withFamily(): Family {
     this.family ??= new Family(this)
     return this.family
@@ -242,7 +263,10 @@ export class Cell<M> extends Lifespan<M> implements Hosts<M> {
 
   #stopOrKill(how: 'stop' | 'kill'): Promise<void> {
     this.open = false
-    if (this.status === 'stopped') return Promise.resolve()
+    if (this.status === 'stopped') {
+      this.parent?.family?.forget(this)
+      return Promise.resolve()
+    }
     this.stopped ??= settled()
     const { promise } = this.stopped
     if (this.status === 'running') this.#request(how)
@@ -268,7 +292,7 @@ export class Cell<M> extends Lifespan<M> implements Hosts<M> {
     if (failing !== undefined) this.loseCurrent(failing.label)
     const text = describeError(error)
     ;(this.annex ??= new Annex()).lastError = text
-    this.env.log.error('cell.crashed', { path: this.path, error: text, stack: stackOf(error) })
+    this.kernel.log.error('cell.crashed', { path: this.path, error: text, stack: stackOf(error) })
     if (this.kernel.tap.active)
       this.emit('cell.crashed', {
         error: text,

@@ -43,6 +43,11 @@ export class DeadLetterRing implements DeadLetters {
 /** The type of a message, which may be shown; the rest of it may not. */
 export function messageType(message: unknown): string {
   if (typeof message !== 'object' || message === null) return typeof message
-  const type: unknown = 'type' in message ? message.type : undefined
-  return typeof type === 'string' ? type.slice(0, limits.cellNameCharsMax) : 'object'
+  try {
+    const type: unknown = 'type' in message ? message.type : undefined
+    return typeof type === 'string' ? type.slice(0, limits.cellNameCharsMax) : 'object'
+  } catch {
+    // A message may throw when it is looked at; its sender's bug must not become the kernel's.
+    return 'object'
+  }
 }

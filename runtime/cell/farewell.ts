@@ -51,7 +51,7 @@ async function endAfter<M>(
   host: FarewellHost,
 ): Promise<boolean> {
   const cut = new Promise<boolean>((resolve) => host.waitsForFarewell(() => resolve(false)))
-  const killed = !(await Promise.race([withinBudget(host, () => farewell), cut]))
+  const killed = !(await withinBudget(host, () => farewell, cut))
   host.waitsForFarewell(undefined)
   endLife(life, host)
   return dispose(life, host, killed)
@@ -73,12 +73,17 @@ function endLife<M>(life: Life<M>, host: FarewellHost): void {
 
 async function dispose<M>(life: Life<M>, host: FarewellHost, killedBefore: boolean): Promise<boolean> {
   let killed = killedBefore
-  // One that never closes costs its budget, and the rest is still disposed of.
-  while (life.ownsAny) killed = !(await withinBudget(host, () => life.disposeOwned())) || killed
+  if (life.ownsAny) killed = !(await withinBudget(host, () => life.disposeOwned())) || killed
+  // One that never closes has cost the budget; the rest is disposed of all the same, within one more.
+  if (life.ownsAny) await withinBudget(host, () => life.disposeAtOnce())
   return killed
 }
 
-async function withinBudget(host: FarewellHost, work: () => unknown): Promise<boolean> {
+async function withinBudget(
+  host: FarewellHost,
+  work: () => unknown,
+  ...cuts: readonly Promise<boolean>[]
+): Promise<boolean> {
   let timer: Timer | undefined
   const late = new Promise<boolean>((resolve) => {
     timer = host.env.after(host.stopBudgetMs, () => resolve(false))
@@ -88,7 +93,7 @@ async function withinBudget(host: FarewellHost, work: () => unknown): Promise<bo
     return true
   }
   try {
-    return await Promise.race([done(), late])
+    return await Promise.race([done(), late, ...cuts])
   } catch (error) {
     host.failed(error)
     return true

@@ -8,7 +8,7 @@ import { messageType } from './dead-letter.ts'
 import type { Deadlines } from './deadline.ts'
 import type { Env } from '../env.ts'
 import type { Kernel } from './kernel.ts'
-import { WatcherList } from './life.ts'
+import { WatcherList } from './watcher-list.ts'
 import { limits } from '../limits.ts'
 import { Mailbox } from './mailbox.ts'
 
@@ -20,8 +20,6 @@ export abstract class Inbox<M> implements Ref<M>, AskHost {
   readonly spec: ChildSpec<M>
   /** Owned by the scheduler. */
   queued = false
-  /** True while a handler of this cell is on the stack. */
-  inTurn = false
   readonly kernel: Kernel
   readonly parent: Inbox<unknown> | undefined
   protected status: Status = 'restarting'
@@ -74,6 +72,7 @@ export abstract class Inbox<M> implements Ref<M>, AskHost {
       mail.message = make((value) => {
         if (mail.end()) resolve(value)
       })
+      if (mail.message === undefined) throw new TypeError('ask: message: expected anything but undefined')
       const told = this.#offer(mail)
       if (told === 'full') throw overloaded(this.path)
       if (told === 'dead') throw cellDown(this.path, 'is stopped')
@@ -154,7 +153,7 @@ export abstract class Inbox<M> implements Ref<M>, AskHost {
     const { turn } = this.kernel
     if (turn.aside) this.annex?.stashed?.pop()
     turn.aside = false
-    if (turn.mail instanceof AskMail) turn.mail.fail(cellDown(this.path, 'crashed'))
+    if (AskMail.is(turn.mail)) turn.mail.fail(cellDown(this.path, 'crashed'))
     this.bury(label, 'crashed')
   }
 
@@ -175,7 +174,7 @@ export abstract class Inbox<M> implements Ref<M>, AskHost {
     const lost = this.takeStash()
     for (let mail = this.mailbox?.take(); mail !== undefined; mail = this.mailbox?.take()) lost.push(mail)
     for (const mail of lost) {
-      if (mail instanceof AskMail) mail.fail(cellDown(this.path, 'is stopped'))
+      if (AskMail.is(mail)) mail.fail(cellDown(this.path, 'is stopped'))
       this.bury(mail, 'stopped')
     }
     this.failOwed('is stopped')

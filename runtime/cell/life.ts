@@ -9,20 +9,19 @@ import type {
   RunResult,
 } from '../behaviour.ts'
 import type { Env, Timer } from '../env.ts'
-import { assert, BlazeError } from '../errors.ts'
+import { AssertionFailure, BlazeError } from '../errors.ts'
 import type { GroupKey } from '../group.ts'
 import type { Kernel } from './kernel.ts'
 import { limits } from '../limits.ts'
 import type { RegistryKey } from '../registry.ts'
 import { Ring } from './ring.ts'
 import { describeError } from '../tap.ts'
+import { linkedDown, toError } from './fault.ts'
 
 /** What a life needs of its cell. */
 export interface LifeHost<M> {
   readonly self: Ref<M>
   readonly kernel: Kernel
-  /** True while a handler of this cell is on the stack. */
-  readonly inTurn: boolean
   spawnChild<N>(spec: ChildSpec<N>): Ref<N>
   spawnChildren(specs: readonly ChildSpec<never>[]): void
   /** Handles a message outside the user lane, in a turn. */
@@ -42,24 +41,6 @@ export interface Watchable {
   addWatcher(notify: (reason: DownReason) => void): () => void
   /** Its present life; undefined while it is down. */
   readonly presentLife: Life<never> | 'passive' | undefined
-}
-
-/** Those who watch one cell, across its restarts. */
-export class WatcherList {
-  #watchers: Set<(reason: DownReason) => void> | undefined
-
-  add(notify: (reason: DownReason) => void): () => void {
-    this.#watchers ??= new Set()
-    this.#watchers.add(notify)
-    return () => this.#watchers?.delete(notify)
-  }
-
-  /** A final death is the last one to be heard of. */
-  notify(reason: DownReason): void {
-    const watchers = [...(this.#watchers ?? [])]
-    if (reason.final) this.#watchers = undefined
-    for (const notify of watchers) notify(reason)
-  }
 }
 
 export interface SystemMail {
@@ -104,7 +85,7 @@ export class Life<M> implements CellContext<M> {
   get signal(): AbortSignal {
     const held = this.#hold()
     held.abort ??= new AbortController()
-    if (this.#dead) held.abort.abort()
+    if (this.#dead) held.abort.abort(ended)
     return held.abort.signal
   }
 
@@ -132,6 +113,7 @@ export class Life<M> implements CellContext<M> {
   }
 
   later(delayMs: number, label: unknown, work: () => void): Timer {
+    checkDelay('delay', delayMs, 0)
     if (this.#dead) return { cancel() {} }
     let cancelled = false
     const native = this.env.after(delayMs, () => {
@@ -165,7 +147,7 @@ export class Life<M> implements CellContext<M> {
       // The next tick of the original beat that is still ahead.
       const late = env.monotonic() - due
       due += periodMs * Math.max(1, Math.floor(late / periodMs) + 1)
-      next = this.later(due - env.monotonic(), message, () => {
+      next = this.later(Math.max(0, due - env.monotonic()), message, () => {
         arm()
         this.#host.deliver(message)
       })
@@ -191,7 +173,10 @@ export class Life<M> implements CellContext<M> {
     }
     const held = this.#hold()
     held.owned ??= []
-    assert(held.owned.length < limits.ownedMax, `${this.path} owns more than ${limits.ownedMax} resources`)
+    if (held.owned.length >= limits.ownedMax) {
+      void this.#dispose(resource)
+      throw new AssertionFailure(`${this.path} owns more than ${limits.ownedMax} resources`)
+    }
     held.owned.push(resource)
     return resource
   }
@@ -199,6 +184,7 @@ export class Life<M> implements CellContext<M> {
   run<T>(work: (signal: AbortSignal) => Promise<T>, done: (result: RunResult<T>) => M | undefined): void {
     if (this.#dead) return
     this.runs++
+    if (this.runs > limits.runsMax) return this.#leaked('runs')
     const settle = (result: RunResult<T>): void => {
       this.runs--
       this.post({ type: 'run' }, () => {
@@ -227,6 +213,7 @@ export class Life<M> implements CellContext<M> {
     const held = this.#hold()
     held.watches ??= new Set()
     held.watches.add(remove)
+    if (held.watches.size > limits.watchesMax) this.#leaked('watches')
   }
 
   link(ref: Ref<never>): void {
@@ -266,7 +253,7 @@ export class Life<M> implements CellContext<M> {
   }
 
   stash(): 'ok' | 'full' {
-    if (this.#dead || !this.#host.inTurn)
+    if (this.#dead || !this.#isInnermost)
       throw new TypeError('stash: expected to be called while a message is handled')
     return this.#host.stash()
   }
@@ -281,8 +268,9 @@ export class Life<M> implements CellContext<M> {
 
   crash(error: unknown): void {
     if (this.#dead) return
-    if (this.#host.inTurn) throw toError(error)
+    // Asked for in both ways: what is thrown may be caught by the handler itself.
     this.#host.requestCrash(error)
+    if (this.#isInnermost) throw toError(error)
   }
 
   stopSelf(): void {
@@ -313,7 +301,7 @@ export class Life<M> implements CellContext<M> {
     this.#dead = true
     const held = this.#holdings
     if (held === undefined) return []
-    held.abort?.abort()
+    held.abort?.abort(ended)
     for (const timer of held.timers ?? []) timer.cancel()
     for (const remove of held.watches ?? []) remove()
     held.watches = undefined
@@ -334,9 +322,24 @@ export class Life<M> implements CellContext<M> {
       await this.#dispose(resource)
   }
 
+  /** The same, all at once: for what is left when one has taken too long. Never rejects. */
+  async disposeAtOnce(): Promise<void> {
+    const owned = this.#holdings?.owned?.splice(0) ?? []
+    await Promise.all(owned.toReversed().map((resource) => this.#dispose(resource)))
+  }
+
   get ownsAny(): boolean {
     const owned = this.#holdings?.owned
     return owned !== undefined && owned.length > 0
+  }
+
+  /** A handler of this cell is running, and no other cell's start within it. */
+  get #isInnermost(): boolean {
+    return this.#host.kernel.turn.running === this.#host
+  }
+
+  #leaked(what: string): void {
+    this.#host.requestCrash(new BlazeError('OVERLOADED', `${this.path} has too many ${what}: a leak`))
   }
 
   #hold(): Holdings {
@@ -348,14 +351,14 @@ export class Life<M> implements CellContext<M> {
     const held = this.#hold()
     held.links ??= new Set()
     held.links.add(other)
+    if (held.links.size > limits.watchesMax) this.#leaked('links')
   }
 
   #keep(timer: Timer): void {
     const held = this.#hold()
     held.timers ??= new Set()
     held.timers.add(timer)
-    if (held.timers.size > limits.timersMax)
-      this.#host.requestCrash(new BlazeError('OVERLOADED', `${this.path} has ${limits.timersMax} timers`))
+    if (held.timers.size > limits.timersMax) this.#leaked('timers')
   }
 
   async #dispose(resource: Disposable): Promise<void> {
@@ -363,32 +366,14 @@ export class Life<M> implements CellContext<M> {
       await (typeof resource === 'function' ? resource() : resource.close())
     } catch (error) {
       // The others still have to be disposed of; the cell is dead, so nobody is left to crash.
-      this.env.log.error('cell.dispose.failed', { path: this.path, error: describeError(error) })
+      this.#host.kernel.log.error('cell.dispose.failed', { path: this.path, error: describeError(error) })
       this.emit('dispose.failed', { error: describeError(error) })
     }
   }
 }
 
-export function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(`a cell failed with ${describeError(error)}`)
-}
-
-/** For the log. An error may throw when it is looked at. */
-export function stackOf(error: Error): string {
-  try {
-    return String(error.stack)
-  } catch {
-    return 'a stack that cannot be shown'
-  }
-}
-
-function linkedDown(path: string, cause: unknown): BlazeError {
-  const what = cause === undefined ? 'was down when it was linked' : 'crashed or was killed'
-  return new BlazeError('LINKED_CELL_DOWN', `${path}, which is linked to this cell, ${what}`, {
-    cause,
-    details: { path },
-  })
-}
+/** One for all: an error of its own, with its stack, would cost more than the rest of a death. */
+const ended = new DOMException('the cell has ended', 'AbortError')
 
 /** Throws `TypeError`. */
 function checkDelay(what: string, ms: number, minMs: number): void {

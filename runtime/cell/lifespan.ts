@@ -30,6 +30,7 @@ export abstract class Lifespan<M> extends Inbox<M> implements FarewellHost, Memb
 
   abstract begin(): boolean
   abstract suspend(): Promise<void>
+  abstract rouse(): void
   abstract info(): CellInfo
 
   get state(): Status {
@@ -61,7 +62,7 @@ export abstract class Lifespan<M> extends Inbox<M> implements FarewellHost, Memb
   failed(error: unknown): void {
     const text = describeError(error)
     ;(this.annex ??= new Annex()).lastError = text
-    this.env.log.error('cell.stop.failed', { path: this.path, error: text })
+    this.kernel.log.error('cell.stop.failed', { path: this.path, error: text })
   }
 
   /** Its supervisor is going down: nothing below that starts any more. */
@@ -126,8 +127,13 @@ export abstract class Lifespan<M> extends Inbox<M> implements FarewellHost, Memb
     }
     this.failOwed('crashed')
     this.unstash()
+    // What is over is let go of: a ref must not keep the state of a cell that is down.
+    this.life = undefined
     if (next === 'passive') this.#sleep()
-    else this.enter('restarting')
+    else {
+      ;(this.annex ??= new Annex()).lived = true
+      this.enter('restarting')
+    }
     if (manner === 'stopped' && next !== 'passive')
       this.annex?.watchers?.notify({ kind: manner, final: false })
     if (typeof next === 'number') this.#restartIn(next)
@@ -151,6 +157,9 @@ export abstract class Lifespan<M> extends Inbox<M> implements FarewellHost, Memb
     if (this.kernel.tap.active) this.emit('cell.stopped', { kind })
     this.stopped?.resolve()
     this.annex?.down?.resolve()
+    this.life = undefined
+    this.mailbox = undefined
+    if (!kept) this.annex = undefined
   }
 
   #gaveUp(error: Error | undefined): boolean {
@@ -158,10 +167,9 @@ export abstract class Lifespan<M> extends Inbox<M> implements FarewellHost, Memb
   }
 
   #sleep(): void {
-    this.life = undefined
     this.enter('passive')
     if (this.kernel.tap.active) this.emit('cell.passive', {})
-    if (this.hasWork) this.kernel.scheduler.enqueue(this)
+    this.rouse()
   }
 
   /** What follows when the cell has ended by itself. */

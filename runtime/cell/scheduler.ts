@@ -36,23 +36,34 @@ export class Scheduler {
   }
 
   #runSlice(): void {
+    this.#deadlines.enterSlice()
+    try {
+      this.#giveTurns()
+    } finally {
+      this.#deadlines.leaveSlice()
+      // Still armed while cells wait: timers and sockets run between two slices.
+      if (this.#ready.length > 0) this.#env.defer(this.#slice)
+      else this.#armed = false
+    }
+  }
+
+  #giveTurns(): void {
     const env = this.#env
     const deadline = env.monotonic() + limits.sliceMs
     let handled = 0
     let nextCheck: number = limits.clockCheckMessages
-    this.#deadlines.enterSlice()
     for (let cell = this.#ready.shift(); cell !== undefined; cell = this.#ready.shift()) {
       // At least one, so that a ring of cells without work cannot hold the thread.
-      handled += cell.turn(limits.turnMessagesMax) + 1
-      cell.queued = false
-      if (cell.hasWork) this.enqueue(cell)
+      try {
+        handled += cell.turn(limits.turnMessagesMax) + 1
+      } finally {
+        // Also after a fault of the kernel itself: one cell must not take the turns of all others with it.
+        cell.queued = false
+        if (cell.hasWork) this.enqueue(cell)
+      }
       if (handled < nextCheck) continue
       if (handled >= limits.sliceMessagesMax || env.monotonic() >= deadline) break
       nextCheck = handled + limits.clockCheckMessages
     }
-    this.#deadlines.leaveSlice()
-    // Still armed while cells wait: timers and sockets run between two slices.
-    if (this.#ready.length > 0) env.defer(this.#slice)
-    else this.#armed = false
   }
 }

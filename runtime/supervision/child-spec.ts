@@ -34,7 +34,12 @@ export function checkChildSpec(spec: ChildSpec<never>): void {
     )
   if (mailboxMax !== undefined) checkCount('spawn: mailboxMax', mailboxMax, 1, 2 ** 30)
   if (stopBudgetMs !== undefined) checkPositive('spawn: stopBudgetMs', stopBudgetMs)
-  if (passivateAfterMs !== undefined) checkPositive('spawn: passivateAfterMs', passivateAfterMs)
+  if (passivateAfterMs === undefined) return
+  checkPositive('spawn: passivateAfterMs', passivateAfterMs)
+  if (behaviour.supervision !== undefined)
+    throw new TypeError(
+      `spawn: passivateAfterMs: ${name} supervises, and would put its children to sleep with it`,
+    )
 }
 
 /** Names the key that is not known, and the one that was probably meant. */

@@ -114,6 +114,11 @@ export class Family implements GroupHost {
     return true
   }
 
+  /** Its group is being restarted, and it has to wait for those to its left. */
+  isRestarting(child: Member): boolean {
+    return this.#group?.places.some(({ member }) => member === child) === true
+  }
+
   /** A child crashed too often. True when it stays in the tree, down, for people to see: below the root nobody can escalate. */
   gaveUp(child: Member, error: Error): boolean {
     const { path, id } = child
@@ -124,9 +129,9 @@ export class Family implements GroupHost {
       this.#host.requestCrash(new BlazeError('RESTART_LIMIT', text, { cause: error, details: { path } }))
       return false
     }
-    const { env, tap } = this.#host.kernel
+    const { log, tap } = this.#host.kernel
     const about = { event: 'supervision.gave-up', error: describeError(error) }
-    env.log.error(about.event, { path, error: about.error })
+    log.error(about.event, { path, error: about.error })
     if (tap.active) tap.emit('event', path, id, about)
     return true
   }
@@ -134,7 +139,9 @@ export class Family implements GroupHost {
   groupEnded(rest: readonly Place[]): void {
     const again = this.#again
     this.#again = undefined
+    const places = this.#group?.places ?? []
     this.#group = undefined
+    if (again === undefined) for (const { member } of places) member?.rouse()
     if (again !== undefined) this.#restart([...again.places, ...rest], again.waitMs)
   }
 
@@ -157,6 +164,11 @@ export class Family implements GroupHost {
     if (autoShutdown === 'all_significant')
       for (const other of this.#children.values()) if (other.spec.significant === true) return
     this.#host.requestStopSelf()
+  }
+
+  /** A child that gave up, and stayed in the tree, is stopped from outside. */
+  forget(child: Member): void {
+    if (this.#children.get(child.spec.name) === child) this.#children.delete(child.spec.name)
   }
 
   /** Right to left, one after the other. Undefined: there are none. */

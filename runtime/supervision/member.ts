@@ -12,6 +12,8 @@ export interface Member {
   begin(): boolean
   /** Ends the life in an orderly way and leaves the cell waiting; resolves when all is disposed. Also for one that is down already. */
   suspend(): Promise<void>
+  /** Looks whether mail waits for a cell that sleeps. */
+  rouse(): void
   stop(): Promise<void>
   kill(): Promise<void>
   info(): CellInfo

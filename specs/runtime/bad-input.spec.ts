@@ -2,8 +2,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { setup } from 'xstate'
-import type { Behaviour, ChildSpec, Ref, SupervisorSpec } from '../../runtime/index.ts'
-import { limits, machine, reducer, spawnUnder, supervisor } from '../../runtime/index.ts'
+import type { Behaviour, ChildSpec, Ref } from '../../runtime/index.ts'
+import { machine, reducer, spawnUnder, supervisor } from '../../runtime/index.ts'
 import type { Script, World } from './world.ts'
 import { codeOf, createWorld, infoOf, puppet, recorder } from './world.ts'
 

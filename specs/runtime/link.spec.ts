@@ -96,6 +96,31 @@ for (const [end, endIt] of Object.entries(orderly)) {
   })
 }
 
+test('a stop that overran its budget ends the link and crashes nobody', async () => {
+  const { left, system, simulation, settle, crashes } = createPair()
+  const reasons: string[] = []
+  const hanging = system.spawn({
+    name: 'hanging',
+    stopBudgetMs: 50,
+    behaviour: reducer<null, Script>({
+      kind: 'hanging',
+      init: () => null,
+      receive: (state) => state,
+      stop: () => new Promise(() => {}),
+    }),
+  })
+  left.tell((ctx) => {
+    ctx.link(hanging)
+    ctx.watch(hanging, (reason) => () => reasons.push(reason.kind))
+  })
+  await settle()
+
+  void hanging.stop()
+  await simulation.pass(200)
+
+  assert.equal([reasons, crashes], [['killed'], []])
+})
+
 test('a restart of its group ends a link and crashes nobody outside the group', async () => {
   const { left, system, simulation, settle, crashes } = createPair()
   const members = new Map<string, Ref<Script>>()

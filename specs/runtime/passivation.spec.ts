@@ -161,11 +161,11 @@ test('a cell that owes a reply does not sleep; it may once the reply is given or
 })
 
 test('mail that was put aside keeps a cell awake', async () => {
-  const { cell, simulation, settle, state } = createSleeper(100)
+  const { cell, log, simulation, settle, state } = createSleeper(100)
   let aside = true
   cell.tell((ctx) => void (aside && ctx.stash()))
   await simulation.pass(1000)
-  assert.is(state(), 'running')
+  assert.equal([state(), log], ['running', ['start']])
 
   cell.tell((ctx) => {
     aside = false

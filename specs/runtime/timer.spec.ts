@@ -112,10 +112,11 @@ for (const [end, endIt] of Object.entries(ends)) {
     const cell = system.spawn({ name: 'a', behaviour: puppet() })
     cell.tell((ctx) => {
       ctx.every(100, () => heard.push('every'))
-      ctx.after(150, () => heard.push('after'))
+      ctx.every(50_000, () => heard.push('never'))
+      ctx.after(50_000, () => heard.push('never'))
     })
     await simulation.pass(120)
-    assert.equal([heard, pending()], [['every'], 2])
+    assert.equal([heard, pending()], [['every'], 3])
 
     endIt(cell)
     await simulation.pass(1000)
@@ -143,33 +144,38 @@ test('a timer that is asked for after the death of its life never fires, and arm
 })
 
 test('a life with more timers than the bound crashes: it is a leak', async () => {
-  const { system, simulation, pending } = createCountingWorld()
+  const { system, settle, pending } = createHandWorld()
   const cell = system.spawn({ name: 'a', behaviour: puppet() })
   cell.tell((ctx) => {
     for (let i = 0; i < limits.timersMax; i++) ctx.after(60_000, () => {})
   })
-  await simulation.pass(1)
+  await settle()
   assert.equal([infoOf(system, cell)?.state, pending()], ['running', limits.timersMax])
 
   cell.tell((ctx) => void ctx.after(60_000, () => {}))
-  await simulation.pass(1)
+  await settle()
 
   assert.match(infoOf(system, cell)?.lastError ?? '', 'OVERLOADED')
   assert.is(pending(), 1, 'all of them are cancelled; what is left is the wait for the restart')
 })
 
 test('timers that fired or were cancelled do not count', async () => {
-  const { system, simulation } = createWorld()
+  const { system, settle, fire, pending } = createHandWorld()
   const cell = system.spawn({ name: 'a', behaviour: puppet() })
 
   cell.tell((ctx) => {
-    for (let i = 0; i <= limits.timersMax; i++) ctx.after(60_000, () => {}).cancel()
+    for (let i = 0; i < limits.timersMax; i++) ctx.after(60_000, () => {}).cancel()
   })
-  for (let round = 0; round < 2; round++) {
+  await settle()
+  for (let round = 1; round <= 2; round++) {
     cell.tell((ctx) => {
-      for (let i = 0; i <= limits.timersMax / 2; i++) ctx.after(10, () => {})
+      for (let i = 0; i < limits.timersMax - 1; i++) ctx.after(60_000, () => {})
     })
-    await simulation.pass(30)
+    await settle()
+    assert.is(pending(), limits.timersMax - 1)
+    for (let i = 0; i < limits.timersMax - 1; i++)
+      fire(limits.timersMax + (limits.timersMax - 1) * (round - 1) + i)
+    await settle()
   }
 
   assert.is(infoOf(system, cell)?.lastError, undefined)
@@ -227,15 +233,24 @@ function createSlowWorld(): ReturnType<typeof createWorld> & {
 }
 
 /** A world whose timers fire by hand, by the number of their order. */
-function createHandWorld(): ReturnType<typeof createWorld> & { fire: (timer: number) => void } {
+function createHandWorld(): ReturnType<typeof createWorld> & {
+  fire: (timer: number) => void
+  pending: () => number
+} {
   const { simulation } = createWorld()
   const timers: (() => void)[] = []
+  const armed = new Set<number>()
   const after = (_delayMs: number, fn: () => void): Timer => {
-    timers.push(fn)
-    return { cancel() {} }
+    const number = timers.push(fn) - 1
+    armed.add(number)
+    return { cancel: () => void armed.delete(number) }
   }
   const system = createSystem({ env: { ...simulation.env('by hand'), after } })
-  return { simulation, system, settle: () => simulation.pass(1), fire: (timer) => timers[timer]?.() }
+  const fire = (timer: number): void => {
+    armed.delete(timer)
+    timers[timer]?.()
+  }
+  return { simulation, system, settle: () => simulation.pass(1), fire, pending: () => armed.size }
 }
 
 /** A world that counts the timers that are armed. */
