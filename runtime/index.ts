@@ -8,6 +8,7 @@ export type {
   Context,
   Disposable,
   DownReason,
+  Instance,
   Ref,
   RestartKind,
   RunResult,

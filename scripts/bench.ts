@@ -1,5 +1,6 @@
 /**
- * Benchmarks: `npm run bench -- GROUP …`, groups `store`, `sync` and `topology`; options `--quick`, `--rounds N`, `--seed N`.
+ * Benchmarks: `npm run bench -- GROUP …`, groups `actors`, `store`, `sync` and `topology`; options `--quick`,
+ * `--rounds N`, `--seed N`, and for `actors` `--only BENCH`.
  *
  * Invariant: what is measured is what a package would contain. The sources are compiled to a temporary directory and run by plain
  * Node: under tsx every closure costs more, which would be measured too. Figures go to stdout, one JSON line each, all else to stderr.
@@ -26,6 +27,8 @@ function build(at: string): void {
     const { stdout } = error as { stdout?: Buffer }
     throw new Error(`the sources do not compile:\n${stdout?.toString() ?? String(error)}`, { cause: error })
   }
+  const erlang = 'scripts/bench/actors.erl'
+  copyFileSync(join(root, erlang), join(at, erlang))
 }
 
 /** Resolves with its exit code. */

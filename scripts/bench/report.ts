@@ -12,14 +12,38 @@ export interface GroupOptions {
   readonly quick: boolean
   readonly rounds: number
   readonly seed: number
+  /** One bench of the group; undefined: all. */
+  readonly only: string | undefined
 }
 
 export interface Measure {
   readonly bench: string
   readonly system: string
-  readonly unit: 'records/s' | 'ms' | 'MiB'
+  readonly unit: keyof typeof digits
   readonly params: Readonly<Record<string, number | string>>
 }
+
+/** A median with its spread. */
+export interface Headline {
+  readonly measure: Measure
+  readonly value: number
+  readonly min: number
+  readonly max: number
+}
+
+/** Units, and the digits after the point that mean something. */
+const digits = {
+  'records/s': 0,
+  'msg/s': 0,
+  'asks/s': 0,
+  'actors/s': 0,
+  'events/s': 0,
+  bytes: 0,
+  MiB: 1,
+  us: 1,
+  ms: 3,
+  s: 3,
+} as const
 
 export class Report {
   readonly #seed: number
@@ -42,17 +66,15 @@ export class Report {
   }
 
   /** Prints the headline of everything since the last time, in the order in which it began; says on stderr how systems compare. */
-  headlines(): void {
+  headlines(): Headline[] {
+    const headlines: Headline[] = []
     const ours = new Map<string, number>()
     for (const { measure, values } of this.#rounds.values()) {
       const value = median(values)
-      const [min, max] = [Math.min(...values), Math.max(...values)].map((n) => rounded(n, measure.unit))
-      this.#line(measure, value, {
-        rounds: values.length,
-        min: min ?? value,
-        max: max ?? value,
-        seed: this.#seed,
-      })
+      const min = rounded(Math.min(...values), measure.unit)
+      const max = rounded(Math.max(...values), measure.unit)
+      this.#line(measure, value, { rounds: values.length, min, max, seed: this.#seed })
+      headlines.push({ measure, value, min, max })
       const key = JSON.stringify([measure.bench, measure.params])
       const own = ours.get(key)
       if (own === undefined) ours.set(key, value)
@@ -62,6 +84,7 @@ export class Report {
         )
     }
     this.#rounds.clear()
+    return headlines
   }
 
   #line(
@@ -88,8 +111,7 @@ export function percentile(values: readonly number[], share: number): number {
 }
 
 function rounded(value: number, unit: Measure['unit']): number {
-  const digits = unit === 'records/s' ? 0 : unit === 'ms' ? 3 : 1
-  return Number(value.toFixed(digits))
+  return Number(value.toFixed(digits[unit]))
 }
 
 function ratio(own: number, other: number): string {

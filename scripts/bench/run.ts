@@ -5,6 +5,8 @@
  */
 import { parseArgs } from 'node:util'
 import { Stage } from '../process/stage.ts'
+import { runActorsGroup } from './actors-group.ts'
+import { actorBenches } from './actors-plan.ts'
 import { Report } from './report.ts'
 import { runStoreGroup } from './store-group.ts'
 import { runSyncGroup } from './sync-group.ts'
@@ -12,6 +14,7 @@ import { runTopologyGroup } from './topology-group.ts'
 import type { GroupOptions } from './report.ts'
 
 const groups: Readonly<Record<string, (options: GroupOptions) => Promise<void>>> = {
+  actors: runActorsGroup,
   store: runStoreGroup,
   sync: runSyncGroup,
   topology: runTopologyGroup,
@@ -24,24 +27,35 @@ interface Arguments {
   readonly quick: boolean
   readonly rounds: number
   readonly seed: number
+  readonly only: string | undefined
 }
 
 function readArguments(args: readonly string[]): Arguments | string {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: { quick: { type: 'boolean' }, rounds: { type: 'string' }, seed: { type: 'string' } },
+    options: {
+      quick: { type: 'boolean' },
+      rounds: { type: 'string' },
+      seed: { type: 'string' },
+      only: { type: 'string' },
+    },
   })
   const quick = values.quick ?? false
   const rounds = Number(values.rounds ?? (quick ? 1 : 5))
   const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
+  const { only } = values
   const unknown = positionals.find((name) => !Object.hasOwn(groups, name))
   if (unknown !== undefined) return `no group ${unknown}`
   if (positionals.length === 0) return 'name a group'
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > roundsMax)
     return `--rounds: expected 1 to ${roundsMax}`
   if (!Number.isSafeInteger(seed) || seed < 0) return '--seed: expected a whole number'
-  return { names: positionals, quick, rounds, seed }
+  if (only !== undefined && positionals.some((name) => name !== 'actors'))
+    return '--only: of the groups, actors alone knows it'
+  if (only !== undefined && !actorBenches.includes(only))
+    return `--only: expected one of ${actorBenches.join(', ')}`
+  return { names: positionals, quick, rounds, seed, only }
 }
 
 function parse(args: readonly string[]): Arguments | string {
@@ -55,17 +69,17 @@ function parse(args: readonly string[]): Arguments | string {
 const parsed = parse(process.argv.slice(2))
 if (typeof parsed === 'string') {
   process.stderr.write(
-    `${parsed}\nusage: npm run bench -- [${Object.keys(groups).join('|')}]… [--quick] [--rounds N] [--seed N]\n`,
+    `${parsed}\nusage: npm run bench -- [${Object.keys(groups).join('|')}]… [--quick] [--rounds N] [--seed N] [--only BENCH]\n`,
   )
   process.exit(2)
 }
-const { names, quick, rounds, seed } = parsed
-process.stderr.write(`seed ${seed}, ${rounds} rounds\n`)
+const { names, ...options } = parsed
+process.stderr.write(`seed ${options.seed}, ${options.rounds} rounds\n`)
 const stage = new Stage('bench')
 try {
   for (const name of names) {
-    const report = new Report({ seed, print: (line) => void process.stdout.write(`${line}\n`) })
-    await groups[name]?.({ stage, report, quick, rounds, seed })
+    const report = new Report({ seed: options.seed, print: (line) => void process.stdout.write(`${line}\n`) })
+    await groups[name]?.({ ...options, stage, report })
   }
 } catch (error) {
   if (!stage.interrupted) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
