@@ -54,7 +54,10 @@ for (const sync of [true, false]) {
       honest.add((await rowsAfterCut(seed, false, sync))[1])
     }
 
-    assert.equal([...honest].toSorted((a, b) => a - b), [0, 4])
+    assert.equal(
+      [...honest].toSorted((a, b) => a - b),
+      [0, 4],
+    )
     assert.ok([1, 2, 3].filter((rows) => torn.has(rows)).length >= 2, `${[...torn].join()}`)
   })
 }
