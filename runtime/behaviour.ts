@@ -2,6 +2,7 @@
 import type { Env, Timer } from './env.ts'
 import type { GroupKey } from './group.ts'
 import type { RegistryKey } from './registry.ts'
+import type { MachineDefinition } from './tap.ts'
 
 /** `full`: the mailbox is at its bound, the sender decides. `dead`: the cell will never handle it. */
 export type TellResult = 'ok' | 'full' | 'dead'
@@ -69,8 +70,8 @@ export interface Supervision {
 export interface Behaviour<M> {
   readonly kind: string
   readonly supervision?: Supervision
-  /** Fingerprint of the machine that it hosts. */
-  definition?(): string
+  /** Of the machine that it hosts; the same object every time. */
+  definition?(): MachineDefinition
   start(ctx: CellContext<M>): Instance<M>
 }
 

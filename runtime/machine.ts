@@ -40,7 +40,7 @@ export function machine<M, E extends MachineEvent = MachineEvent>(spec: MachineS
   const stage = new Stage(spec)
   return {
     kind: spec.kind,
-    definition: () => describeStatechart(spec.definition).hash,
+    definition: () => describeStatechart(spec.definition),
     start: (ctx) => new MachineInstance(stage, ctx),
   }
 }

@@ -108,7 +108,13 @@ export class Tap {
       throw new BlazeError('OVERLOADED', `a tap takes at most ${limits.tapListenersMax} listeners`)
     const subscription: Subscription = { listener, messages, shown: new Set(), open: true }
     this.#replace([...this.#subscriptions, subscription])
-    for (const describe of this.#definitions.values()) this.#show(describe, [subscription])
+    // At once, also inside a delivery: nobody else hears them, and they come before all else.
+    for (const describe of this.#definitions.values()) {
+      const definition = describe()
+      if (!this.#isNewTo(subscription, definition)) continue
+      const event = this.#event('machine.definition', '', 0, { ...definition })
+      this.#deliver({ event, subscriptions: [subscription] })
+    }
     return () => this.#remove(subscription)
   }
 
@@ -126,15 +132,23 @@ export class Tap {
       return
     }
     this.#definitions.set(machine, describe)
-    if (this.active) this.#show(describe, this.#subscriptions)
+    if (this.active) this.show(describe())
   }
 
-  #show(describe: () => MachineDefinition, subscriptions: readonly Subscription[]): void {
-    const { hash, definition } = describe()
-    const without = subscriptions.filter((subscription) => !subscription.shown.has(hash))
-    for (const { shown } of without) shown.add(hash)
-    if (without.length > 0)
-      this.#send(this.#event('machine.definition', '', 0, { hash, definition }), without)
+  /** To the listeners that have not seen it. The kernel does so before a cell of this machine starts. */
+  show(definition: MachineDefinition): void {
+    const unshown = this.#subscriptions.filter((subscription) => this.#isNewTo(subscription, definition))
+    if (unshown.length > 0) this.#send(this.#event('machine.definition', '', 0, { ...definition }), unshown)
+  }
+
+  #isNewTo({ shown }: Subscription, { hash }: MachineDefinition): boolean {
+    if (shown.has(hash)) return false
+    if (shown.size >= limits.tapDefinitionsMax) {
+      this.dropped++
+      return false
+    }
+    shown.add(hash)
+    return true
   }
 
   #event(type: TapEventType, path: string, id: number, details: Record<string, unknown>): TapEvent {
@@ -218,14 +232,5 @@ export function describeError(error: unknown): string {
   } catch {
     // Anything can be thrown, also what throws when it is looked at.
     return 'something that cannot be shown'
-  }
-}
-
-/** For the log only. */
-export function describeStack(error: Error): string {
-  try {
-    return String(error.stack)
-  } catch {
-    return 'no stack that can be shown'
   }
 }

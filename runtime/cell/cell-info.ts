@@ -21,7 +21,7 @@ export function describeCell(facts: CellFacts, instance: Instance<never> | undef
   const { id, path, spec, parent, annex } = facts
   const state = instance?.state?.() ?? { name: facts.status, since: facts.since }
   const detail = inspect(instance)
-  const definition = spec.behaviour.definition?.()
+  const definition = spec.behaviour.definition?.().hash
   const { lastError, restarts = 0, quarantined = 0 } = annex ?? {}
   return {
     id,

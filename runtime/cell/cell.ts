@@ -120,10 +120,11 @@ export class Cell<M> extends Lifespan<M> implements Hosts<M> {
     if (this.kernel.tap.active) {
       const { behaviour } = this.spec
       const definition = behaviour.definition?.()
+      if (definition !== undefined) this.kernel.tap.show(definition)
       this.emit(restarted ? 'cell.restarted' : 'cell.started', {
         kind: behaviour.kind,
         parent: this.parentId,
-        ...(definition === undefined ? {} : { definition }),
+        ...(definition === undefined ? {} : { definition: definition.hash }),
         ...(woken ? { woken } : {}),
       })
     }

@@ -60,8 +60,6 @@ class StatelyExporter {
   readonly #machines = new Map<string, Machine>()
   /** Found in the tree and not announced yet. */
   readonly #waiting = new Map<number, CellInfo>()
-  /** A start whose machine the tap shows next. */
-  #held: TapEvent | undefined
   #unsubscribe: (() => void) | undefined
   #sent = 0
 
@@ -87,7 +85,6 @@ class StatelyExporter {
   stop(): void {
     this.#unsubscribe?.()
     this.#unsubscribe = undefined
-    this.#held = undefined
     this.#waiting.clear()
     this.#cells.clear()
     this.#machines.clear()
@@ -95,23 +92,12 @@ class StatelyExporter {
 
   #hear(event: TapEvent): void {
     try {
-      this.#translate(event)
+      this.#report(event)
     } catch (error) {
       // The tap forgets this listener now; what it remembered goes with it.
       this.stop()
       throw error
     }
-  }
-
-  #translate(event: TapEvent): void {
-    if (event.type === 'machine.definition') this.#learn(event)
-    const held = this.#held
-    this.#held = undefined
-    if (held !== undefined) this.#started(held)
-    const definition = event.details['definition']
-    const isKnown = typeof definition !== 'string' || this.#machines.has(definition)
-    if (event.type === 'cell.started' && !isKnown) this.#held = event
-    else this.#report(event)
   }
 
   #report(event: TapEvent): void {
@@ -154,6 +140,8 @@ class StatelyExporter {
           })
         return
       case 'machine.definition':
+        this.#learn(details)
+        return
       case 'mailbox.high':
       case 'mailbox.low':
       case 'message.quarantined':
@@ -163,8 +151,7 @@ class StatelyExporter {
     }
   }
 
-  #learn({ details }: TapEvent): void {
-    const { hash, definition } = details
+  #learn({ hash, definition }: TapEvent['details']): void {
     this.#machines.set(textOf(hash), { chart: readChart(definition), text: JSON.stringify(definition) })
   }
 

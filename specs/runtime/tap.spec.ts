@@ -1,6 +1,8 @@
 /** Promises of the tap: silent and free while nobody listens, never a payload, never a danger to what it observes. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { Behaviour, TapEvent } from '../../runtime/index.ts'
+import { limits, reducer } from '../../runtime/index.ts'
 import { Tap } from '../../runtime/tap.ts'
 import { createWorld, listen, puppet, recorder } from './world.ts'
 
@@ -56,7 +58,7 @@ test('events of a life: started, crashed, restarted, stopped, each versioned JSO
 
   assert.equal(
     events.map((event) => event.type),
-    ['cell.started', 'cell.crashed', 'cell.restarted', 'cell.stopped'],
+    ['cell.started', 'cell.crashed', 'message.quarantined', 'cell.restarted', 'cell.stopped'],
   )
   for (const event of events) {
     assert.is(event.v, 1)
@@ -161,5 +163,224 @@ test('the tree shows every cell with its parent, mailbox and restarts', async ()
   )
   assert.ok(tree.every((info) => info.since > 1_700_000_000_000))
 })
+
+test('a message is not even looked at while no listener asked for messages', async () => {
+  const { system, settle } = createWorld()
+  let reads = 0
+  const message = Object.defineProperty({}, 'type', { get: () => `read ${++reads}` })
+  const events = listen(system)
+  const cell = system.spawn({ name: 'a', behaviour: sink() })
+
+  cell.tell(message)
+  await settle()
+  assert.equal([system.tap.messages, reads], [false, 0])
+  assert.equal(typesOf(events), ['cell.started'])
+
+  const stop = system.tap.subscribe(() => {}, { messages: true })
+  cell.tell(message)
+  await settle()
+  assert.equal([system.tap.messages, reads > 0], [true, true])
+  stop()
+  const before = reads
+  cell.tell(message)
+  await settle()
+  assert.equal([system.tap.messages, reads], [false, before])
+})
+
+test('a tap builds nothing of a message that no listener asked for', () => {
+  const { simulation } = createWorld()
+  const tap = new Tap(simulation.env('node'))
+  let reads = 0
+  tap.subscribe(() => {})
+
+  tap.emit('message', '/a', 1, Object.defineProperty({}, 'a', { enumerable: true, get: () => ++reads }))
+
+  assert.is(reads, 0)
+})
+
+test('messages are shown to the listeners that asked and to no others: type and lane, before they are handled', async () => {
+  const { system, simulation } = createWorld()
+  const plain = listen(system)
+  const asked: TapEvent[] = []
+  system.tap.subscribe((event) => asked.push(event), { messages: true })
+  const cell = system.spawn({ name: 'a', behaviour: puppet() })
+
+  cell.tell((ctx) => {
+    ctx.emit('handled')
+    ctx.after(1, (again) => again.emit('later'))
+  })
+  await simulation.pass(10)
+
+  assert.equal(typesOf(plain), ['cell.started', 'event', 'event'])
+  assert.equal(asked.map((event) => [event.type, event.details]).slice(1), [
+    ['message', { message: 'function', lane: 'user' }],
+    ['event', { event: 'handled' }],
+    ['message', { message: 'function', lane: 'system' }],
+    ['event', { event: 'later' }],
+  ])
+})
+
+test('a message shows its type and nothing else of it', async () => {
+  const { system, settle } = createWorld()
+  const events: TapEvent[] = []
+  system.tap.subscribe((event) => events.push(event), { messages: true })
+  const cell = system.spawn({ name: 'a', behaviour: sink() })
+
+  cell.tell({ type: 'put', lane: 'secret', record: 'secret' })
+  cell.tell('secret')
+  cell.ask(() => ({ type: 'get', id: 'secret' }), 1).catch(() => {})
+  await settle()
+
+  assert.equal(
+    events.filter((event) => event.type === 'message').map((event) => event.details['message']),
+    ['put', 'string', 'get'],
+  )
+  assert.not.match(JSON.stringify(events), 'secret')
+})
+
+test('a listener that stops another one, or itself, while it is called is obeyed at once', () => {
+  const { tap } = createTap()
+  const heard: string[] = []
+  const stops: (() => void)[] = []
+  const stopBoth = (): void => {
+    heard.push('first')
+    for (const stop of stops) stop()
+  }
+  stops.push(tap.subscribe(stopBoth))
+  stops.push(tap.subscribe(() => heard.push('second')))
+  tap.subscribe(() => heard.push('third'))
+
+  tap.emit('event', '/a', 1)
+  tap.emit('event', '/a', 1)
+
+  assert.equal(heard, ['first', 'third', 'third'])
+})
+
+test('a listener that is added while another one is called hears what happens from then on', () => {
+  const { tap } = createTap()
+  const heard: unknown[] = []
+  tap.define({}, () => ({ hash: 'h', definition: {} }))
+  const stop = tap.subscribe(({ details }) => {
+    if (details['event'] !== 'a') return
+    tap.emit('event', '/a', 1, { event: 'caused before' })
+    tap.subscribe((event) => heard.push(event.details['hash'] ?? event.details['event']))
+    tap.emit('event', '/a', 1, { event: 'caused after' })
+    stop()
+  })
+
+  tap.emit('event', '/a', 1, { event: 'a' })
+  tap.emit('event', '/a', 1, { event: 'b' })
+
+  assert.equal(heard, ['h', 'caused after', 'b'])
+})
+
+test('the same function may listen twice, and each of its subscriptions ends by itself', () => {
+  const { tap } = createTap()
+  let heard = 0
+  const listener = (): void => void heard++
+  const stop = tap.subscribe(listener)
+  tap.subscribe(listener)
+
+  stop()
+  stop()
+  tap.emit('event', '/a', 1)
+
+  assert.equal([heard, tap.active], [1, true])
+})
+
+test('all listeners hear the same order, also of what a listener causes', () => {
+  const { system } = createWorld()
+  const first: string[] = []
+  const second: string[] = []
+  system.tap.subscribe((event) => {
+    first.push(event.path)
+    if (event.path === '/a') system.spawn({ name: 'b', behaviour: sink() })
+  })
+  system.tap.subscribe((event) => second.push(event.path))
+
+  system.spawn({ name: 'a', behaviour: sink() })
+
+  assert.equal(first, ['/a', '/b'])
+  assert.equal(second, first)
+})
+
+test('a listener that answers every event with another one comes to an end, and what is left out is counted', () => {
+  const { tap } = createTap()
+  let heard = 0
+  tap.subscribe(() => {
+    heard++
+    tap.emit('event', '/a', 1)
+  })
+
+  tap.emit('event', '/a', 1)
+
+  assert.is(heard, limits.tapCausedMax + 1)
+  assert.is(tap.dropped, 1)
+  tap.emit('event', '/a', 1)
+  assert.is(tap.dropped, 2)
+})
+
+test('a tap takes so many listeners and no more', () => {
+  const { tap } = createTap()
+  for (let i = 0; i < limits.tapListenersMax; i++) tap.subscribe(() => {})
+
+  assert.throws(() => tap.subscribe(() => {}), /OVERLOADED|at most 32 listeners/)
+})
+
+test('an event stays small and plain JSON, whatever it was made of', () => {
+  const { tap } = createTap()
+  const events: TapEvent[] = []
+  tap.subscribe((event) => events.push(event))
+  const many = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`field ${i}`, i]))
+
+  tap.emit('event', '/a', 1, { nan: Number.NaN, big: 1n, name: 'x'.repeat(1000), none: undefined })
+  tap.emit('event', '/a', 1, many)
+  tap.emit('event', '/a', 1, { ['x'.repeat(1000)]: 1 })
+
+  const [odd, wide, long] = events
+  assert.equal(odd?.details, {
+    nan: null,
+    big: '[redacted]',
+    name: `${'x'.repeat(limits.tapTextCharsMax)}…`,
+    none: '[redacted]',
+  })
+  assert.is(Object.keys(wide?.details ?? {}).length, limits.tapFieldsMax)
+  assert.is(Object.keys(long?.details ?? {})[0]?.length, limits.tapTextCharsMax + 1)
+  assert.equal(JSON.parse(JSON.stringify(events)), events)
+})
+
+test('a cell that rests says so, and its next life says that it was woken', async () => {
+  const { system, settle } = createWorld()
+  const events = listen(system)
+  const cell = system.spawn({ name: 'a', behaviour: puppet() })
+
+  cell.tell((ctx) => ctx.passivate())
+  await settle()
+  cell.tell(() => {})
+  await settle()
+
+  assert.equal(
+    events.map((event) => [event.type, event.details]),
+    [
+      ['cell.started', { kind: 'puppet', parent: null }],
+      ['cell.passive', {}],
+      ['cell.started', { kind: 'puppet', parent: null, woken: true }],
+    ],
+  )
+})
+
+/** A tap without a system. */
+function createTap(): { readonly tap: Tap } {
+  return { tap: new Tap(createWorld().simulation.env('node')) }
+}
+
+function typesOf(events: readonly TapEvent[]): string[] {
+  return events.map((event) => event.type)
+}
+
+/** Takes anything and does nothing. */
+function sink(): Behaviour<unknown> {
+  return reducer<null, unknown>({ kind: 'sink', init: () => null, receive: () => null })
+}
 
 test.run()
