@@ -82,8 +82,9 @@ for (const { group, expected } of [
       .split('\n')
       .map((line) => JSON.parse(line) as Line)
     const headlines = headlinesOf(lines)
-    for (const { value, negative = 0 } of lines)
-      assert.ok(Number.isFinite(value) && (value > 0 || negative > 0), stdout)
+    // What B sees before A's await returns has a negative latency, and half of all may.
+    for (const { bench, value } of lines)
+      assert.ok(Number.isFinite(value) && (value > 0 || bench === 'visible-p50'), stdout)
     for (const { rounds } of headlines) assert.is(rounds, 1)
     const systems = new Map<string, string[]>()
     for (const { bench, system, unit, params } of headlines) {
