@@ -53,7 +53,7 @@ interface Place {
 
 function readState(place: Place, chart: StateChart): Found | undefined {
   if (chart.isParallel) return readRegions(place, chart)
-  for (const [name, state] of longestFirst(chart.states)) {
+  for (const [name, state] of chart.states) {
     const found = readNamed(place, name, state)
     if (found !== undefined)
       return { value: found.value === undefined ? name : { [name]: found.value }, end: found.end }
@@ -63,7 +63,7 @@ function readState(place: Place, chart: StateChart): Found | undefined {
 
 /** All regions are active, in whatever order they are named. */
 function readRegions({ text, at }: Place, chart: StateChart): Found | undefined {
-  const left = new Map(longestFirst(chart.states))
+  const left = new Map(chart.states)
   const read: [string, StateValue][] = []
   let end = at
   while (left.size > 0) {
@@ -92,11 +92,6 @@ function readNamed(
   const end = at + name.length
   if (state.states.size > 0) return text[end] === '.' ? readState({ text, at: end + 1 }, state) : undefined
   return end === text.length || text[end] === ',' ? { value: undefined, end } : undefined
-}
-
-/** A name may be the beginning of another one. */
-function longestFirst(states: ReadonlyMap<string, StateChart>): [string, StateChart][] {
-  return [...states].toSorted(([one], [other]) => other.length - one.length)
 }
 
 function initialBelow(state: StateChart): StateValue | undefined {

@@ -1,13 +1,13 @@
 /**
  * What the Stately inspector is sent. The shapes are those of specs/vectors/stately-inspect.json, which `@statelyai/inspect` 0.7.2
- * itself sent; values of states are compared with those of XState.
+ * itself sent.
  */
 import { readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createActor, setup } from 'xstate'
-import type { StatelyEvent, System } from '../../runtime/index.ts'
-import { BlazeError, createStatelyExporter, createSystem, machine, supervisor } from '../../runtime/index.ts'
+import type { Ref, StatelyEvent } from '../../runtime/index.ts'
+import { createStatelyExporter, createSystem, machine, spawnUnder, supervisor } from '../../runtime/index.ts'
+import { doorIn, exported, house } from './stately-world.ts'
 import { createWorld, puppet, recorder } from './world.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -15,67 +15,6 @@ type Fields = Readonly<Record<string, unknown>>
 const recorded = JSON.parse(
   readFileSync(new URL('../vectors/stately-inspect.json', import.meta.url), 'utf8'),
 ) as { readonly events: readonly Fields[] }
-
-type DoorEvent = { type: 'open' | 'push' | 'burn' | 'leave' }
-
-const door = setup({
-  types: { events: {} as DoorEvent, context: {} as { code: string } },
-  actions: { burn() {} },
-}).createMachine({
-  id: 'door',
-  context: { code: 'secret' },
-  initial: 'closed',
-  states: {
-    closed: { on: { open: 'open' } },
-    open: {
-      initial: 'ajar',
-      states: { ajar: { on: { push: 'wide' } }, wide: { on: { burn: { actions: 'burn' } } } },
-    },
-  },
-})
-
-function burn(): never {
-  throw new BlazeError('OVERLOADED', 'secret')
-}
-
-/** Regions, regions within regions, states with dots in their names and with names that begin alike. */
-const house = setup({ types: { events: {} as DoorEvent } }).createMachine({
-  id: 'house',
-  type: 'parallel',
-  states: {
-    bell: {},
-    door: {
-      initial: 'a',
-      states: {
-        a: { on: { open: 'a\\.b' } },
-        'a.b': { on: { push: 'a\\.b\\.c' } },
-        'a.b.c': {
-          type: 'parallel',
-          on: { leave: 'a' },
-          states: {
-            left: { initial: 'x', states: { x: { on: { burn: 'xx' } }, xx: {} } },
-            leftmost: { initial: 'on', states: { on: {} } },
-          },
-        },
-      },
-    },
-    roof: {
-      initial: 'dry',
-      states: { dry: { on: { open: 'wet' } }, wet: { initial: 'a', states: { a: {} } } },
-    },
-  },
-})
-
-/** Everything that an exporter of this system sends from now on. */
-function exported(system: System): { readonly events: StatelyEvent[]; readonly stop: () => void } {
-  const events: StatelyEvent[] = []
-  return { events, stop: createStatelyExporter(system, (event) => events.push(event)) }
-}
-
-function doorIn(system: System, name: string): ReturnType<typeof system.spawn<DoorEvent>> {
-  const behaviour = machine<DoorEvent>({ kind: 'door', definition: door, actions: { burn } })
-  return system.spawn({ name, behaviour })
-}
 
 /** `type name or session value` of each. */
 function brief(events: readonly StatelyEvent[]): unknown[] {
@@ -237,30 +176,6 @@ test('nothing of a message, of a machine’s context or of the text of an error 
   assert.not.match(JSON.stringify(events), 'secret')
 })
 
-test('values of states are those of XState, also in regions and under names with dots', async () => {
-  for (const definition of [door, house]) {
-    const { system, settle } = createWorld()
-    const { events } = exported(system)
-    const actor = createActor(definition).start()
-    const behaviour = machine<DoorEvent>({ kind: 'x', definition })
-    const cell = system.spawn({ name: 'a', behaviour })
-    const latest = (): unknown => events.findLast((event) => 'snapshot' in event)?.snapshot.value
-    assert.equal(events.find(({ sessionId }) => sessionId === 'blazedb:1')?.type, '@xstate.actor')
-    assert.equal(latest(), actor.getSnapshot().value)
-
-    for (const type of ['open', 'push', 'burn', 'leave'] as const) {
-      if (definition === door && type === 'burn') continue
-      actor.send({ type })
-      cell.tell({ type })
-      await settle()
-      assert.equal(latest(), actor.getSnapshot().value)
-    }
-    const late = exported(system).events
-    assert.equal(late.findLast((event) => 'snapshot' in event)?.snapshot.value, actor.getSnapshot().value)
-    actor.stop()
-  }
-})
-
 test('a stopped cell is forgotten: nothing more is said of it', async () => {
   const { system, settle } = createWorld()
   const { events } = exported(system)
@@ -326,6 +241,54 @@ test('a cell that a send starts while the others are announced comes after its p
   })
 
   assert.equal(names, ['blazedb', '/late 1', '/a', '/a/b'])
+})
+
+test('what a send does to a cell that is not announced yet waits for its announcement and that of its parents', async () => {
+  const { system, settle } = createWorld()
+  const inner: Ref<string>[] = []
+  system.spawn({
+    name: 'a',
+    behaviour: puppet((ctx) => inner.push(ctx.spawn({ name: 'b', behaviour: recorder([]) }))),
+  })
+  const resting = system.spawn({ name: 'resting', behaviour: puppet() })
+  resting.tell((ctx) => ctx.passivate())
+  await settle()
+  const events: StatelyEvent[] = []
+
+  createStatelyExporter(system, (event) => {
+    events.push(event)
+    if (events.length > 1) return
+    for (const ref of inner) spawnUnder(ref, { name: 'late', behaviour: recorder([]) })
+    void resting.stop()
+  })
+
+  assert.equal(
+    brief(events.slice(1)).map((line) => JSON.stringify(line)),
+    [
+      ['blazedb:1', 'actor', '/a', 'blazedb:0', 'active', 'running'],
+      ['blazedb:2', 'actor', '/a/b', 'blazedb:1', 'active', 'running'],
+      ['blazedb:4', 'actor', '/a/b/late', 'blazedb:2', 'active', 'running'],
+      ['blazedb:3', 'actor', '/resting', 'blazedb:0', 'active', 'passive'],
+      ['blazedb:3', 'snapshot', 'cell.stopped', 'stopped', 'passive'],
+    ].map((line) => JSON.stringify(line)),
+  )
+})
+
+test('an exporter that is made while the tap calls a listener knows the machines too', () => {
+  const { system } = createWorld()
+  doorIn(system, 'a')
+  const events: StatelyEvent[] = []
+  let isMade = false
+  system.tap.subscribe(() => {
+    if (isMade) return
+    isMade = true
+    createStatelyExporter(system, (event) => events.push(event))
+  })
+
+  system.spawn({ name: 'b', behaviour: recorder([]) })
+
+  const found = events.find((event) => event.type === '@xstate.actor' && event.name === '/a')
+  assert.match(JSON.stringify(found), 'ajar')
 })
 
 /** A life with every kind of event, children and crashes. */
