@@ -19,7 +19,7 @@ interface CellFacts {
 /** `instance` of a life that is up. */
 export function describeCell(facts: CellFacts, instance: Instance<never> | undefined): CellInfo {
   const { id, path, spec, parent, annex } = facts
-  const state = instance?.state?.() ?? { name: facts.status, since: facts.since }
+  const state = stateOf(instance) ?? { name: facts.status, since: facts.since }
   const detail = inspect(instance)
   const definition = spec.behaviour.definition?.().hash
   const { lastError, restarts = 0, quarantined = 0 } = annex ?? {}
@@ -45,5 +45,16 @@ function inspect(instance: Instance<never> | undefined): object | undefined {
     return instance?.inspect?.()
   } catch (error) {
     return { error: describeError(error) }
+  }
+}
+
+function stateOf(
+  instance: Instance<never> | undefined,
+): ReturnType<NonNullable<Instance<never>['state']>> | undefined {
+  try {
+    return instance?.state?.()
+  } catch {
+    // Its status is shown instead.
+    return undefined
   }
 }

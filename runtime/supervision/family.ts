@@ -125,7 +125,7 @@ export class Family implements GroupHost {
     if (!this.#host.isRoot) {
       // Nothing more is started below a supervisor that is about to crash.
       this.#cancelGroup()
-      const text = `${path} crashed too often: ${error.message}`
+      const text = `${path} crashed too often: ${describeError(error)}`
       this.#host.requestCrash(new BlazeError('RESTART_LIMIT', text, { cause: error, details: { path } }))
       return false
     }

@@ -240,4 +240,57 @@ async function answerOf({ system, simulation }: World): Promise<unknown> {
   return (await answer) === 'none' ? 'ok' : answer
 }
 
+test('an error whose text throws is a crash like any other, also when its supervisor gives up', async () => {
+  const { system, simulation } = createWorld()
+  const unreadable = Object.defineProperty(new Error('x'), 'message', {
+    get(): string {
+      throw new Error('not to be read')
+    },
+  })
+  const top = system.spawn({
+    name: 'top',
+    restart: 'temporary',
+    behaviour: supervisor({
+      kind: 'top',
+      strategy: 'one_for_one',
+      intensity: 0,
+      children: [
+        {
+          name: 'a',
+          behaviour: puppet((ctx) => {
+            ctx.after(10, () => {
+              throw unreadable
+            })
+          }),
+        },
+      ],
+    }),
+  })
+
+  await simulation.pass(1000)
+
+  assert.is(top.alive, false)
+  assert.equal(system.tree(), [])
+})
+
+test('a state that throws when it is asked for hides no cell: its status is shown', async () => {
+  const { system, settle } = createWorld()
+  const sick = {
+    kind: 'sick',
+    start: () => ({
+      receive() {},
+      state(): never {
+        throw new Error('not now')
+      },
+    }),
+  }
+  system.spawn({ name: 'a', behaviour: sick })
+  await settle()
+
+  assert.equal(
+    system.tree().map(({ path, state }) => [path, state]),
+    [['/a', 'running']],
+  )
+})
+
 test.run()
