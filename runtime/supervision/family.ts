@@ -193,7 +193,10 @@ export class Family implements GroupHost {
     const { spec } = child
     const namesake = this.#children.get(spec.name)
     if (namesake !== undefined && namesake.state !== 'stopped')
-      throw new BlazeError('NAME_TAKEN', `${this.#host.path} already has a child ${spec.name}`)
+      throw new BlazeError(
+        'NAME_TAKEN',
+        `${this.#host.path === '' ? 'the system' : this.#host.path} already has a child ${spec.name}`,
+      )
     if (this.#children.size >= this.#rules.childrenMax)
       throw new BlazeError('OVERLOADED', `${this.#host.path} has ${this.#rules.childrenMax} children already`)
     if (this.#places !== undefined && this.#places.length >= limits.siblingsMax)

@@ -80,8 +80,8 @@ function checkSupervisor(spec: SupervisorSpec): void {
   const { kind, strategy, intensity = 1, periodMs = 1, backoff, autoShutdown = 'never' } = spec
   if (typeof kind !== 'string' || kind === '')
     throw new TypeError(`supervisor: kind: expected a name, got ${String(kind)}`)
-  checkOneOf('supervisor: strategy', strategy, ['one_for_one', 'one_for_all', 'rest_for_one', 'dynamic'])
   checkKeys('supervisor', spec, strategy === 'dynamic' ? dynamicKeys : staticKeys)
+  checkOneOf('supervisor: strategy', strategy, ['one_for_one', 'one_for_all', 'rest_for_one', 'dynamic'])
   checkCount('supervisor: intensity', intensity, 0, limits.restartIntensityMax)
   checkPositive('supervisor: periodMs', periodMs)
   checkOneOf('supervisor: autoShutdown', autoShutdown, ['never', 'any_significant', 'all_significant'])
