@@ -77,7 +77,7 @@ export const ERRORS = {
   DISK_FULL: {
     meaning: 'free space is below the reserve',
     retryable: true,
-    advice: 'free space on the disk, then reopen',
+    advice: 'free space on the disk; writes then go on by themselves',
   },
   DIRECTORY_UNUSABLE: {
     meaning: 'the path cannot be used as the directory of a database or supervisor',
@@ -97,7 +97,12 @@ export const ERRORS = {
   FORKED: {
     meaning: 'two histories of the same replica id exist',
     retryable: false,
-    advice: 'stop using the copied or restored directory',
+    advice: 'the device concerned rebases by itself when it is told; stop using copies of a directory',
+  },
+  REBASING: {
+    meaning: 'the database takes back what others hold before it may be used again',
+    retryable: true,
+    advice: 'wait until status().state is ready; sync.why() says what it waits for',
   },
   CLOCK_SKEW: {
     meaning: 'the clock of this device is too far from its peer',
@@ -266,6 +271,41 @@ export const ERRORS = {
     meaning: 'the key of the app group does not fit the one of the other app',
     retryable: false,
     advice: 'use the same group directory in both apps; do not copy or replace its key file',
+  },
+  CONFLICT: {
+    meaning: 'other writes kept changing what a transaction had read',
+    retryable: true,
+    advice: 'call transaction again; make it shorter, or write less at the same time',
+  },
+  NOT_UNIQUE: {
+    meaning: 'another record has the same values in a unique index',
+    retryable: false,
+    advice: 'use other values, or change the record that details.id names',
+  },
+  INDEX_EXISTS: {
+    meaning: 'the collection has another index of this name',
+    retryable: false,
+    advice: 'drop it first, or choose another name',
+  },
+  SCHEMA_INVALID: {
+    meaning: 'a document does not fit the schema of its collection',
+    retryable: false,
+    advice: 'correct what details.issues names',
+  },
+  PARTIAL: {
+    meaning: 'parts of a large value have not arrived here yet',
+    retryable: true,
+    advice: 'wait until sync has caught up, then read it again',
+  },
+  BACKUP_INVALID: {
+    meaning: 'the file is no whole backup, or was changed',
+    retryable: false,
+    advice: 'copy it again from where it was made, or use another backup',
+  },
+  IMPORT_INVALID: {
+    meaning: 'a line of the file cannot be imported',
+    retryable: false,
+    advice: 'correct the line that details.line names; nothing after it was imported',
   },
 } as const
 

@@ -19,6 +19,7 @@ export type { BroadcastResult, GroupKey, Groups } from './group.ts'
 export type { QuarantinedMessage, Quarantine } from './cell/quarantine.ts'
 export { registryKey } from './registry.ts'
 export type { Registry, RegistryKey } from './registry.ts'
+export { Breath } from './breath.ts'
 export { createChance, fingerprint } from './chance.ts'
 export type { DeadLetter, DeadLetterReason, DeadLetters } from './cell/dead-letter.ts'
 export { createNodeEnv, silentLog } from './env.ts'
@@ -64,7 +65,7 @@ export type {
 // Crypto.
 export { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, AEAD_TAG_BYTES, P256_PUBLIC_KEY_BYTES } from './crypto/index.ts'
 export { nodeCrypto } from './crypto/index.ts'
-export type { Aead, CryptoProvider, P256Key, ScryptCost, Signer, Verifier } from './crypto/index.ts'
+export type { Aead, CryptoProvider, Hmac, P256Key, ScryptCost, Signer, Verifier } from './crypto/index.ts'
 
 // Bytes.
 export {
@@ -82,6 +83,7 @@ export {
   writeU32,
   writeU48,
 } from './codec/bytes.ts'
+export { Slab, slabBytes } from './codec/slab.ts'
 
 // Errors on the wire.
 export { errorNumber, errorOfNumber } from './wire-error.ts'

@@ -215,6 +215,15 @@ export const limits = {
   /** Containers around a value of a field: the body of a record puts two around it, a date or UUID one inside. */
   valueDepthMax: 61,
 
+  /** Bytes of one slab that short-lived byte strings share; one that is kept keeps its slab. */
+  slabBytesMax: 8_192,
+  /** Bytes of buffer that the encoder of CBOR keeps between items; a record of the largest size fits. */
+  encoderBytesMax: 131_072,
+  /** Short texts kept to be found instead of made: names of fields come back with every record. */
+  knownTextsMax: 1_024,
+  /** Bytes of such a text; longer ones are seldom names. */
+  knownTextBytesMax: 16,
+
   // Replica: envelopes and commits (PROTOCOL §2, §3).
   /** Bytes of a sealed body with its tag; larger values will be chunks. */
   envelopeBodyBytesMax: 65_536,
@@ -222,6 +231,10 @@ export const limits = {
   envelopeContextsMax: 64,
   /** Envelopes of one commit that a peer may send. */
   commitEnvelopesMax: 1024,
+  /** Sealed bytes of one commit that stands for a transaction (REPLICATION rule 5); half of the largest part, so that it travels whole. */
+  commitBytesMax: 2_097_152,
+  /** Bytes of one part (REPLICATION rule 12), which only a single tag may exceed; most are closed far below. */
+  partBytesMax: 4_194_304,
   /** Envelopes of one block of a commit, and of one ordinary own commit: one block dies with its records. */
   commitBlockEnvelopesMax: 32,
 
@@ -232,10 +245,26 @@ export const limits = {
   ownHeadsMax: 4_096,
   /** Own heads that peers may show, kept to compare; only openings that never reach a peer add to them. */
   ownHeadsKeptMax: 65_536,
+  /** Tags whose writes are made again in one batch of a rebase; at most 16 MiB of the largest envelopes. */
+  reissuedTagsMax: 256,
+  /** Replica ids of others that are known to have two histories, until their devices have left them. */
+  contestedHeadsMax: 256,
+  /** Own heads that every peer has confirmed, kept for a peer that was restored from an older copy and shows one of them. */
+  ownHeadsConfirmedMax: 256,
   /** Rows of heads that one batch removes. */
   ownHeadsDroppedMax: 64,
-  /** Batch records kept to check the tail of the store. */
-  batchRecordsMax: 1024,
+  /** Bytes of the newest batches whose records are kept: three write buffers of LevelDB, more than its two logs can hold. */
+  batchRecordsBytes: 12_582_912,
+  /** Batch records kept in any case. */
+  batchRecordsMin: 64,
+  /** Bytes that a smaller batch counts for, so that at most 49,152 records are kept; LevelDB's own overhead makes it true. */
+  batchWeightBytesMin: 256,
+  /** Bytes that a larger batch counts for, so that it does not push out the records of its neighbours in the same log. */
+  batchWeightBytesMax: 1_048_576,
+  /** Batch records that one batch removes. */
+  batchRecordsDroppedMax: 64,
+  /** Newest arrivals whose tags an opening looks up: a torn batch would show there. */
+  tailArrivalsMax: 1_024,
 
   // Replica: memory.
   /** Bytes of staged envelopes above which further writes are refused; about ten seconds of a slow disk. */
@@ -252,6 +281,20 @@ export const limits = {
   rangeRowsMax: 1024,
   /** Bytes an iterator fetches ahead; the default of LevelDB makes ten times as many trips. */
   rangeBytesMax: 1_048_576,
+  /** Milliseconds after which a store is verified again: a disk that rots should be found while a backup of last week is sound. */
+  verifyEveryMs: 86_400_000,
+  /** Milliseconds after an opening before the pass that is due begins, so that the app starts first. */
+  verifyDelayMs: 5_000,
+  /** Rows that a pass reads between two breaks: about a millisecond. */
+  verifyPageRows: 256,
+  /** The same while it verifies signatures: some milliseconds. */
+  verifySignedPageRows: 32,
+  /** Times as long as it worked that a pass in the background rests. */
+  verifyRestFactor: 9,
+  /** Milliseconds of work that a rest counts at most: what a sleeping machine adds is no work. */
+  verifyPageMsMax: 100,
+  /** Commits whose live envelopes are counted in one pass over a damaged store; about 25 MiB. */
+  salvagedCommitsMax: 131_072,
   /** Problems of a damaged store that its error names; the rest is counted. */
   damagesNamedMax: 16,
 
@@ -260,6 +303,24 @@ export const limits = {
   levelWriteBufferBytes: 4_194_304,
   /** Bytes of the block cache. */
   levelCacheBytes: 4_194_304,
+  /** Bytes of free space that a store keeps in reserve: LevelDB needs that much to compact, and so to give room back. */
+  diskReserveBytes: 67_108_864,
+  /** The reserve of a small disk is this part of it. */
+  diskReserveShare: 8,
+  /** Milliseconds for which a measure of the free space counts; each costs a few microseconds. */
+  spaceCheckMs: 100,
+  /** Bytes written for which it counts; a small part of the reserve. */
+  spaceCheckBytes: 4_194_304,
+  /** Bytes of the newest tables that an opening reads whole: some tens of milliseconds, and all of a small store. */
+  openedTableBytes: 8_388_608,
+  /** The same after a session that did not close. */
+  suspectTableBytes: 67_108_864,
+  /** Milliseconds that a trial opening of a suspect store in a process of its own may take. */
+  storeTrialMs: 60_000,
+  /** Looks at the files of a store while another process changes them, before LevelDB is asked whose it is. */
+  storeLooksMax: 3,
+  /** Bytes of a table file. */
+  levelFileBytes: 2_097_152,
   /** Table files held open. */
   levelOpenFilesMax: 128,
 
@@ -302,8 +363,63 @@ export const limits = {
   scanSliceRecords: 512,
   /** Conditions of one query, and of one filter. */
   queryConditionsMax: 64,
+  /** Fields of one order, of one `select` and of one `groupBy`, and results of one `aggregate`. */
+  queryFieldsMax: 64,
+  /** Records that a query sorts in memory: some 100 MB with records of 1 KB. */
+  querySortedMax: 100_000,
+  /** Groups of one `groupBy`. */
+  queryGroupsMax: 10_000,
+  /** Ranges of one index that a query with `in` walks, one after the other. */
+  queryRangesMax: 64,
+  /** Records of a page when the query names no limit. */
+  queryPageRecords: 100,
+  /** Records of its collection that change while a query walks along an index, each of which it reads again at the end. */
+  queryChangedMax: 65_536,
+  /** Characters of a cursor: the values of one record in base64, and some more. */
+  queryCursorCharsMax: 131_072,
   /** Levels of `and`, `or` and `not` of a filter; it is checked and evaluated on the stack. */
   filterDepthMax: 16,
+  // Database: indexes.
+  /** Bytes of an index page before it is sealed, so that the row has at most 16 KiB. */
+  indexPageBytes: 16_346,
+  /** Bytes below which a page is merged with the one after it; a quarter, so that pages neither thrash nor stay nearly empty. */
+  indexPageBytesMin: 4_096,
+  /** Pages kept decrypted per database: 4 MiB. */
+  indexPagesCachedMax: 256,
+  /** Changed entries of an index in memory at which they are merged into its pages. */
+  indexDeltaEntries: 65_536,
+  /** Bytes of pages that one batch of a merge writes, so that a commit that shares it waits for a few milliseconds. */
+  indexBatchBytes: 262_144,
+  /** Bytes of one piece of an index's directory or state. */
+  indexPieceBytes: 16_000,
+  /** Indexes of one collection, the one by id not counted. */
+  indexesPerCollectionMax: 16,
+  /** Fields of one index. */
+  indexFieldsMax: 8,
+  /** Bytes of the values in an index key; what is longer is cut, and its order is no longer exact. */
+  indexKeyBytesMax: 256,
+  /** Indexes of one database. */
+  indexesMax: 1_024,
+  /** Arrivals that an opening replays into the indexes before it resolves; more are replayed behind it. */
+  indexReplayAtOpenMax: 4_096,
+  /** Transactions of one database that are under way; every write looks at each of them. */
+  transactionsMax: 1024,
+  /** Records that one transaction may read, and collections that it may query. */
+  transactionReadsMax: 65_536,
+  /** Attempts at one transaction that others keep changing the ground of; each waits longer than the one before. */
+  transactionAttemptsMax: 16,
+  /** Milliseconds before the second attempt, doubling, with full jitter. */
+  transactionBackoffFirstMs: 1,
+  /** Longest such wait, in milliseconds. */
+  transactionBackoffMaxMs: 250,
+  /** Milliseconds that a schema of the application may take for one document. */
+  schemaMs: 10_000,
+  /** Issues of a document that its error names; the rest is counted. */
+  schemaIssuesMax: 32,
+  /** Segments of the path of such an issue that are told. */
+  schemaPathMax: 16,
+  /** Characters of each segment, and of the message of an issue. */
+  schemaTextCharsMax: 256,
   /** Live queries of one database. */
   liveQueriesMax: 1024,
   /** Milliseconds between attempts to reopen a store that failed. */

@@ -28,7 +28,7 @@ const homes: readonly { library: RegExp; home: RegExp; say: string }[] = [
   },
   { library: /^@noble\//, home: /^runtime\/crypto\//, say: 'runtime/crypto/' },
   { library: /^(node:)?crypto$/, home: /^runtime\/crypto\//, say: 'runtime/crypto/' },
-  { library: /^cborg(\/|$)/, home: /^runtime\/codec\//, say: 'runtime/codec/' },
+  { library: /^cborg(\/|$)/, home: /^specs\//, say: 'specs/' },
   { library: /^(node:)?(net|tls|dgram)$/, home: /^transports\//, say: 'transports/' },
   { library: /^(@peculiar\/x509|reflect-metadata)$/, home: /^transports\//, say: 'transports/' },
   { library: /^(fastify|pino|commander|smol-toml|zod)(\/|$)/, home: /^server\//, say: 'server/' },

@@ -173,7 +173,10 @@ export class ByteWriter {
 }
 
 function checkWidth(value: number, max: number): void {
-  assert(Number.isInteger(value) && value >= 0 && value <= max, `number ${value} is not within 0..${max}`)
+  // The message is made for a failure only: it would cost more than the write.
+  if (!Number.isInteger(value) || value < 0 || value > max) {
+    assert(false, `number ${value} is not within 0..${max}`)
+  }
 }
 
 /** The caller has checked that four bytes are there. */

@@ -34,6 +34,11 @@ export class Uuid {
     return new Uint8Array(this.#bytes)
   }
 
+  /** Writes the 16 bytes at `at`. */
+  copyTo(target: Uint8Array, at: number): void {
+    target.set(this.#bytes, at)
+  }
+
   equals(other: Uuid): boolean {
     return this.compare(other) === 0
   }

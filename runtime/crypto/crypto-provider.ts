@@ -21,6 +21,12 @@ export interface Aead {
   open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | undefined
 }
 
+/** HMAC-SHA256 (RFC 2104) under one key. */
+export interface Hmac {
+  /** Returns 32 fresh bytes. */
+  digest(bytes: Uint8Array): Uint8Array
+}
+
 /** A P-256 private key that never leaves its object. */
 export interface P256Key {
   /** 65 bytes, uncompressed. */
@@ -56,6 +62,8 @@ export interface CryptoProvider {
   sha256(bytes: Uint8Array): Uint8Array
   /** Returns 32 bytes. */
   hmacSha256(key: Uint8Array, bytes: Uint8Array): Uint8Array
+  /** For many messages under one key: half the time of `hmacSha256`, for the same bytes. The key is copied. */
+  createHmac(key: Uint8Array): Hmac
   /** RFC 5869. Text in `info` is UTF-8. `TypeError` unless `lengthBytes` is an integer from 1 to 8160. */
   hkdfSha256(ikm: Uint8Array, salt: Uint8Array, info: Uint8Array | string, lengthBytes: number): Uint8Array
   /** `TypeError` unless the key has 32 bytes. Create once per key: preparing the key costs more than using it. */

@@ -31,6 +31,10 @@ export const nobleCrypto: CryptoProvider = {
   name: 'noble',
   sha256: (bytes) => sha256(bytes),
   hmacSha256: (key, bytes) => hmac(sha256, key, bytes),
+  createHmac(keyBytes) {
+    const key = Uint8Array.from(keyBytes)
+    return { digest: (bytes) => hmac(sha256, key, bytes) }
+  },
   hkdfSha256(ikm, salt, info, lengthBytes) {
     expectDerivedLength(lengthBytes)
     return hkdf(

@@ -7,7 +7,7 @@ import {
   createCipheriv,
   createDecipheriv,
   createECDH,
-  createHmac,
+  createHmac as createNodeHmac,
   createPrivateKey,
   createPublicKey,
   createSecretKey,
@@ -28,10 +28,16 @@ import {
   passwordBytes,
   scryptMemoryBytesMax,
 } from './argument.ts'
+import { slabBytes } from '../codec/slab.ts'
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, AEAD_TAG_BYTES } from './crypto-provider.ts'
-import type { Aead, CryptoProvider, P256Key, ScryptCost, Signer, Verifier } from './crypto-provider.ts'
+import type { Aead, CryptoProvider, Hmac, P256Key, ScryptCost, Signer, Verifier } from './crypto-provider.ts'
 import { isStrictEd25519Key } from './ed25519-key.ts'
 
+/** SHA-256 (FIPS 180-4). */
+const HASH_BLOCK_BYTES = 64
+const HASH_BYTES = 32
+/** Longest message for which a prepared HMAC keeps room; a tag of the longest collection and id fits. */
+const HMAC_MESSAGE_BYTES = 512
 const CIPHER = 'aes-256-gcm'
 const TAG_LENGTH = { authTagLength: AEAD_TAG_BYTES }
 /** DER of a PKCS #8 Ed25519 private key up to its 32-byte seed (RFC 8410 §7). */
@@ -44,6 +50,7 @@ export const nodeCrypto: CryptoProvider = {
   name: 'node',
   sha256,
   hmacSha256,
+  createHmac,
   hkdfSha256,
   createAead,
   createP256,
@@ -59,7 +66,27 @@ function sha256(bytes: Uint8Array): Uint8Array {
 }
 
 function hmacSha256(key: Uint8Array, bytes: Uint8Array): Uint8Array {
-  return bytesOfLatin1(createHmac('sha256', key).update(bytes).digest('binary'))
+  return bytesOfLatin1(createNodeHmac('sha256', key).update(bytes).digest('binary'))
+}
+
+// Two one-shot hashes over prepared pads: an Hmac object of Node costs twice as much to make as both.
+function createHmac(keyBytes: Uint8Array): Hmac {
+  const key = keyBytes.length > HASH_BLOCK_BYTES ? sha256(keyBytes) : Uint8Array.from(keyBytes)
+  const inner = new Uint8Array(HASH_BLOCK_BYTES + HMAC_MESSAGE_BYTES).fill(0x36, 0, HASH_BLOCK_BYTES)
+  const outer = new Uint8Array(HASH_BLOCK_BYTES + HASH_BYTES).fill(0x5c, 0, HASH_BLOCK_BYTES)
+  for (const [at, byte] of key.entries()) {
+    inner[at] = byte ^ 0x36
+    outer[at] = byte ^ 0x5c
+  }
+  return {
+    digest(bytes) {
+      if (bytes.length > HMAC_MESSAGE_BYTES) return hmacSha256(key, bytes)
+      inner.set(bytes, HASH_BLOCK_BYTES)
+      const hashed = hash('sha256', inner.subarray(0, HASH_BLOCK_BYTES + bytes.length), 'binary')
+      copyLatin1(hashed, outer, HASH_BLOCK_BYTES)
+      return bytesOfLatin1(hash('sha256', outer, 'binary'))
+    },
+  }
 }
 
 // Not `hkdfSync`: it is three times slower for one block and refuses an info above 1,024 bytes.
@@ -74,7 +101,7 @@ function hkdfSha256(
   const out = new Uint8Array(lengthBytes)
   let block = new Uint8Array(0)
   for (let counter = 1, offset = 0; offset < lengthBytes; counter += 1, offset += block.length) {
-    const mac = createHmac('sha256', pseudorandomKey)
+    const mac = createNodeHmac('sha256', pseudorandomKey)
       .update(block)
       .update(info)
       .update(Uint8Array.of(counter))
@@ -93,7 +120,7 @@ function createAead(keyBytes: Uint8Array): Aead {
       const cipher = createCipheriv(CIPHER, key, nonce).setAAD(aad)
       const ciphertext = cipher.update(plaintext)
       cipher.final()
-      const sealed = pooledBytes(plaintext.length + AEAD_TAG_BYTES)
+      const sealed = slabBytes(plaintext.length + AEAD_TAG_BYTES)
       sealed.set(ciphertext)
       sealed.set(cipher.getAuthTag(), plaintext.length)
       return sealed
@@ -181,17 +208,16 @@ async function scrypt(
   })
 }
 
-/** For ciphertext only: small results share Node's 8 KiB pool, which is six times cheaper than memory of their own. */
-function pooledBytes(length: number): Uint8Array {
-  return plainView(Buffer.allocUnsafe(length))
-}
-
 function plainView(buffer: Buffer): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
 }
 
 function bytesOfLatin1(text: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(text.length)
-  for (let index = 0; index < bytes.length; index += 1) bytes[index] = text.charCodeAt(index)
+  copyLatin1(text, bytes, 0)
   return bytes
+}
+
+function copyLatin1(text: string, target: Uint8Array, at: number): void {
+  for (let index = 0; index < text.length; index += 1) target[at + index] = text.charCodeAt(index)
 }

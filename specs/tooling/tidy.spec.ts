@@ -13,7 +13,7 @@ test('a foreign library is accepted in its home and refused elsewhere', () => {
     ['classic-level', 'actors/replica/disk/level-store.ts', 'actors/replica/replica.ts'],
     ['@noble/curves/nist.js', 'runtime/crypto/noble.ts', 'transports/noise.ts'],
     ['node:crypto', 'runtime/crypto/native.ts', 'actors/team/invite.ts'],
-    ['cborg', 'runtime/codec/cbor.ts', 'actors/database/record/record.ts'],
+    ['cborg', 'specs/runtime/codec/reference-cbor.ts', 'runtime/codec/cbor.ts'],
     ['node:net', 'transports/tls.ts', 'server/control.ts'],
     ['node:tls', 'transports/tls.ts', 'actors/connection/index.ts'],
     ['fastify', 'server/operation/index.ts', 'actors/client/index.ts'],

@@ -54,6 +54,25 @@ test('both providers hash, authenticate and derive alike', () => {
   )
 })
 
+test('a prepared HMAC gives the bytes of the plain one, whatever was authenticated before and becomes of its key', () => {
+  const length = fc.constantFrom(0, 1, 31, 32, 55, 56, 63, 64, 65, 200, 511, 512, 513, 3000)
+  const some = length.chain((n) => fc.uint8Array({ minLength: n, maxLength: n }))
+  check(
+    200,
+    fc.property(some, fc.array(some, { maxLength: 4 }), (key, messages) => {
+      for (const crypto of [nodeCrypto, nobleCrypto]) {
+        const reused = Uint8Array.from(key)
+        const hmac = crypto.createHmac(reused)
+        reused.fill(0xee)
+        const digests = messages.map((message) => hmac.digest(message))
+        for (const [at, message] of messages.entries()) {
+          assert.is(toHex(digests[at] ?? EMPTY), toHex(nobleCrypto.hmacSha256(key, message)))
+        }
+      }
+    }),
+  )
+})
+
 test('text as HKDF info is its UTF-8 in both providers', () => {
   const info = 'envelope | ключ | 🔑'.repeat(80)
   for (const crypto of [nodeCrypto, nobleCrypto]) {
@@ -284,6 +303,7 @@ test('results are plain Uint8Arrays and print no key', () => {
     const results = [
       crypto.sha256(secret),
       crypto.hmacSha256(secret, secret),
+      crypto.createHmac(secret).digest(secret),
       crypto.hkdfSha256(secret, secret, 'info', 40),
       sealed,
       aead.open(new Uint8Array(12), EMPTY, sealed),
@@ -293,7 +313,8 @@ test('results are plain Uint8Arrays and print no key', () => {
       signer.sign(secret),
     ]
     for (const result of results) assert.is(Object.getPrototypeOf(result), Uint8Array.prototype, crypto.name)
-    for (const holder of [aead, p256, signer]) assert.not.match(JSON.stringify(holder), /171,171|abab/)
+    for (const holder of [aead, p256, signer, crypto.createHmac(secret)])
+      assert.not.match(JSON.stringify(holder), /171,171|abab/)
   }
 })
 
