@@ -11,8 +11,8 @@ import {
   limits,
 } from '../../runtime/index.ts'
 import type { Value } from '../../runtime/index.ts'
-import { compileCondition, conditionProblem } from './query.ts'
-import type { Condition, Operator, Predicate } from './query.ts'
+import { compileCondition, conditionProblem } from './query/condition.ts'
+import type { Condition, Operator, Predicate } from './query/condition.ts'
 
 export type Filter =
   | Condition
@@ -27,6 +27,12 @@ const KEY_CHARS_SHOWN = 40
 /** A frozen deep copy. `TypeError` names the place, which begins with `what`: `filter.bugs.and[1].op: expected one of …`. */
 export function parseFilter(input: unknown, what: string): Filter {
   return new FilterParser(what).parse(input, what, 1)
+}
+
+export function countConditions(filter: Filter): number {
+  if ('not' in filter) return countConditions(filter.not)
+  const parts = 'and' in filter ? filter.and : 'or' in filter ? filter.or : undefined
+  return parts === undefined ? 1 : parts.reduce((sum, part) => sum + countConditions(part), 0)
 }
 
 /** Says whether the filter holds for the fields of a record; whether it is deleted is not looked at. */

@@ -33,6 +33,11 @@ export class CollectionIndex {
     return [...this.#collections.keys()]
   }
 
+  /** Living records of the collection. */
+  count(collection: string): number {
+    return this.#collections.get(collection)?.alive.size ?? 0
+  }
+
   /** Ids of the collection, in order of their first appearance here. */
   ids(collection: string): IterableIterator<string> {
     return (this.#collections.get(collection)?.alive ?? NO_IDS).keys()

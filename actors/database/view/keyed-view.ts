@@ -1,28 +1,35 @@
 /**
- * What a replica holds, as records: the (collection, id) index, the cache of decoded records, and what is held back.
+ * What a replica holds, as records: reads by name, the indexes over them, the cache of decoded records, and what is held back.
  * Invariant: everything it shows was synced; it changes only when a batch committed or a hold ended, and then says what changed.
  */
 import { assert, bytesKey, equalBytes, limits, toHex } from '../../../runtime/index.ts'
-import type { Env, Timer } from '../../../runtime/index.ts'
+import type { BlazeError, Env, Timer } from '../../../runtime/index.ts'
 import type { Envelope, Replica, TagChange } from '../../replica/index.ts'
-import { CollectionIndex } from './collection-index.ts'
+import { walkRecords } from '../index/index-walk.ts'
+import type { OpenedIndexes } from '../index/load-indexes.ts'
+import { ViewIndexes } from '../index/view-indexes.ts'
+import type { RecordName } from '../record/record-change.ts'
+import type { RecordState } from '../record/record.ts'
+import { Doorkeeper } from './doorkeeper.ts'
 import { RecordCache } from './record-cache.ts'
 import type { ShownChange } from './live-query.ts'
 import { NOTHING } from './record-reader.ts'
 import type { Assembled, Hold, HoldReason, RecordReader } from './record-reader.ts'
-import type { RecordState } from '../record/record.ts'
+import type { AccessPath, IndexDefinition, RecordView, RecordWalk } from './record-view.ts'
 
 export interface RecordChange extends ShownChange {
   /** Of its envelopes, 16 bytes. */
   readonly tag: Uint8Array
 }
 
-type SyncedTag = Pick<TagChange, 'tag' | 'live' | 'arrival'>
+type SyncedTag = Pick<TagChange, 'tag' | 'live' | 'arrival' | 'isNew'>
 
 /** What is held back of a tag, and the arrival of the tag. */
 interface HeldTag {
   readonly holds: readonly Hold[]
   readonly arrival: number
+  /** Whether something else of the tag is shown. */
+  readonly shown: boolean
 }
 
 export type HeldCounts = Readonly<Record<HoldReason, number>>
@@ -33,64 +40,83 @@ export interface KeyedViewOptions {
   /** Something was held back; `writer` is the replica id in hexadecimal. */
   readonly onHeld: (reason: HoldReason, writer: string) => void
   readonly onChanged: (changes: readonly RecordChange[]) => void
+  /** The indexes cannot follow any more: this opening is over. */
+  readonly onFault: (error: BlazeError) => void
 }
 
 /** A cached record costs about this much more than the bytes of its envelopes. */
 const CACHE_OVERHEAD_BYTES = 500
 const CACHE_BYTES_PER_BYTE = 4
 
-export class KeyedView {
-  readonly index: CollectionIndex = new CollectionIndex()
-  readonly #env: Env
+export class KeyedView implements RecordView {
+  readonly #o: KeyedViewOptions
   readonly #reader: RecordReader
-  readonly #onHeld: KeyedViewOptions['onHeld']
-  readonly #onChanged: KeyedViewOptions['onChanged']
   readonly #cache = new RecordCache(limits.recordCacheBytesMax)
+  readonly #door = new Doorkeeper()
   /** By tag. */
   readonly #holds = new Map<string, HeldTag>()
   /** What `heldFloor` found, until a hold changes. */
   #floor: number | undefined
   /** Own writes that are staged, by tag: what was sealed under which number. */
   readonly #staged = new Map<string, { sealNumber: number; state: RecordState }>()
-  #replica: Replica | undefined
+  #attached: { readonly replica: Replica; readonly indexes: ViewIndexes } | undefined
   #timer: { timer: Timer; at: number } | undefined
   #closed = false
 
   constructor(options: KeyedViewOptions) {
-    this.#env = options.env
+    this.#o = options
     this.#reader = options.reader
-    this.#onHeld = options.onHeld
-    this.#onChanged = options.onChanged
   }
 
-  /** For the pass over the store at opening. */
-  visit(tag: Uint8Array, live: readonly Envelope[], arrival: number): void {
-    this.#take({ tag, live, arrival }, bytesKey(tag), this.#reader.assemble(live))
-  }
-
-  /** From now on the view follows the replica. */
-  attach(replica: Replica): void {
-    this.#replica = replica
+  /** From now on the view follows the replica. Resolves when the indexes are up to date, or go on behind: see `ready`. */
+  async attach(replica: Replica, opened: OpenedIndexes): Promise<void> {
+    const indexes = new ViewIndexes({
+      env: this.#o.env,
+      replica,
+      opened,
+      retake: (tag, live, arrival) => {
+        this.#take({ tag, live, arrival, isNew: false }, bytesKey(tag), this.#reader.assemble(live))
+      },
+      peekTag: (tag) => this.#peekTag(tag),
+      stagedOf: (tag) => this.#staged.get(tag)?.state,
+      held: () => [...this.#holds].map(([tag, { arrival }]) => ({ tag: tagOf(tag), arrival })),
+      onFault: this.#o.onFault,
+    })
+    this.#attached = { replica, indexes }
     replica.onCommitted((changes) => this.#committed(changes))
+    await indexes.start()
   }
 
-  /** Of the envelopes of a record that is shown, or shown as deleted. */
-  tag(collection: string, id: string): Uint8Array | undefined {
-    const tag = this.index.tag(collection, id)
-    return tag === undefined ? undefined : tagOf(tag)
+  get index(): ViewIndexes {
+    return this.#ready().indexes
+  }
+
+  /** Living and deleted records. */
+  get records(): number {
+    return this.index.records.counts.alive
+  }
+
+  get deletedRecords(): number {
+    return this.index.records.counts.deleted
+  }
+
+  /** Of the envelopes of a record. */
+  tag(collection: string, id: string): Uint8Array {
+    return this.#reader.tag(collection, id)
   }
 
   /** What is shown of a record; undefined also when it is unknown. Deleted records are returned as such. */
   read(collection: string, id: string): RecordState | undefined {
-    const tag = this.index.tag(collection, id)
-    return tag === undefined ? undefined : this.#shown(tag).state
+    const tag = this.#reader.tag(collection, id)
+    return this.#shown(tag, bytesKey(tag), { collection, id }).state
   }
 
   /** The same for a pass over many records, which leaves the cache to those that are read one by one. */
   peek(collection: string, id: string): RecordState | undefined {
-    const tag = this.index.tag(collection, id)
-    if (tag === undefined) return undefined
-    return (this.#cache.get(tag) ?? this.#reader.assemble(this.#attached().committed(tagOf(tag)))).state
+    const tag = this.#reader.tag(collection, id)
+    const cached = this.#cache.get(bytesKey(tag))
+    if (cached !== undefined) return cached.state
+    return this.#reader.assemble(this.#ready().replica.present(tag).live, { name: { collection, id } }).state
   }
 
   /** What is shown of a tag whose synced live set the caller has just read, if anything; it leaves the cache alone too. */
@@ -98,29 +124,48 @@ export class KeyedView {
     return (this.#cache.get(bytesKey(tag)) ?? this.#reader.assemble(live)).state
   }
 
-  /** What a write to the tag has to merge: staged writes included. */
-  readForWrite(tag: Uint8Array, collection: string, id: string): Assembled {
-    const key = bytesKey(tag)
-    const replica = this.#attached()
-    if (replica.hasStaged(tag)) {
-      const live = replica.live(tag)
-      const staged = this.#staged.get(key)
-      const own =
-        staged === undefined
-          ? undefined
-          : live.find((envelope) => isOwn(envelope, staged.sealNumber, replica))
-      return this.#reader.assemble(
-        live,
-        staged === undefined || own === undefined ? undefined : { envelope: own, state: staged.state },
-      )
+  indexes(collection: string): readonly IndexDefinition[] {
+    return this.index.list(collection)
+  }
+
+  hasCutKeys(index: IndexDefinition): boolean {
+    return this.index.records.find(index)?.cut ?? true
+  }
+
+  count(collection: string): number {
+    return this.index.records.counts.of(collection)
+  }
+
+  ready(): Promise<void> | undefined {
+    return this.index.ready()
+  }
+
+  walk(collection: string, path: AccessPath): RecordWalk {
+    const { replica, indexes } = this.#ready()
+    const source = {
+      replica,
+      indexes: indexes.records,
+      peek: (name: string, id: string) => this.peek(name, id),
+      peekTag: (tag: string) => this.#peekTag(tag),
+      shownOf: (tag: Uint8Array, live: readonly Envelope[]) => this.shownOf(tag, live),
     }
-    if (this.index.tag(collection, id) === undefined && !this.#holds.has(key)) return NOTHING
-    return this.#shown(key)
+    return walkRecords(source, collection, path)
+  }
+
+  /** What a write to the tag has to merge: staged writes included. */
+  readForWrite(tag: Uint8Array): Assembled {
+    const key = bytesKey(tag)
+    const { replica } = this.#ready()
+    if (!replica.hasStaged(tag)) return this.#shown(tag, key)
+    const live = replica.live(tag)
+    return this.#reader.assemble(live, { staged: this.#known(key, live) })
   }
 
   /** What is being sealed under that number of this boot, to save opening it again. */
   noteStaged(tag: Uint8Array, sealNumber: number, state: RecordState): void {
-    this.#staged.set(bytesKey(tag), { sealNumber, state })
+    const key = bytesKey(tag)
+    this.index.noteStaged(key, this.#staged.get(key)?.state, state)
+    this.#staged.set(key, { sealNumber, state })
   }
 
   /** Looks again at what waits for a key. */
@@ -152,49 +197,78 @@ export class KeyedView {
   close(): void {
     this.#closed = true
     this.#timer?.timer.cancel()
+    this.#attached?.indexes.close()
   }
 
-  #shown(key: string): Assembled {
+  #peekTag(key: string): RecordState | undefined {
+    const cached = this.#cache.get(key)
+    if (cached !== undefined) return cached.state
+    return this.#reader.assemble(this.#ready().replica.present(tagOf(key)).live).state
+  }
+
+  #shown(tag: Uint8Array, key: string, name?: RecordName): Assembled {
     const cached = this.#cache.get(key)
     if (cached !== undefined) return cached
-    const live = this.#attached().committed(tagOf(key))
-    const record = this.#reader.assemble(live)
-    this.#keep(key, record, live)
+    const live = this.#ready().replica.committed(tag)
+    if (live.length === 0) return NOTHING
+    const record = this.#reader.assemble(live, name === undefined ? {} : { name })
+    if (this.#door.knows(key)) this.#keep(key, record, live)
     return record
   }
 
+  /** The newest own write among the live envelopes, if it is still staged here. */
+  #known(key: string, live: readonly Envelope[]): { envelope: Envelope; state: RecordState } | undefined {
+    const staged = this.#staged.get(key)
+    if (staged === undefined) return undefined
+    const { replica } = this.#ready()
+    const envelope = live.find((one) => isOwn(one, staged.sealNumber, replica))
+    return envelope && { envelope, state: staged.state }
+  }
+
   #committed(changes: readonly TagChange[]): void {
-    const replica = this.#attached()
+    const { replica, indexes } = this.#ready()
     const changed: RecordChange[] = []
     for (const change of changes) {
       const { tag, live } = change
       const key = bytesKey(tag)
-      const staged = this.#staged.get(key)
-      const own =
-        staged === undefined
-          ? undefined
-          : live.find((envelope) => isOwn(envelope, staged.sealNumber, replica))
-      const known =
-        staged === undefined || own === undefined ? undefined : { envelope: own, state: staged.state }
+      const known = this.#known(key, live)
       // The newest staged write of the tag is the last that will be looked for.
-      if (own !== undefined || !replica.hasStaged(tag)) this.#staged.delete(key)
-      const shown = this.#take(change, key, this.#reader.assemble(live, known))
+      if (known !== undefined || !replica.hasStaged(tag)) this.#unstage(key)
+      const shown = this.#take(change, key, this.#reader.assemble(live, { staged: known }))
       if (shown !== undefined) changed.push(shown)
     }
-    if (changed.length > 0) this.#onChanged(changed)
+    const last = changes.at(-1)
+    if (last !== undefined) indexes.committed(last.arrival)
+    if (changed.length > 0) this.#o.onChanged(changed)
+  }
+
+  #unstage(key: string): void {
+    const staged = this.#staged.get(key)
+    if (staged === undefined) return
+    this.index.noteStaged(key, staged.state, undefined)
+    this.#staged.delete(key)
   }
 
   /** Takes over what a tag has become. */
-  #take({ tag, live, arrival }: SyncedTag, key: string, record: Assembled): RecordChange | undefined {
-    this.#keep(key, record, live)
-    this.#hold(key, record.holds, arrival)
+  #take({ tag, live, arrival, isNew }: SyncedTag, key: string, record: Assembled): RecordChange | undefined {
     const { state } = record
-    if (state !== undefined) {
-      this.index.set(key, state)
-      return { tag, collection: state.collection, id: state.id, state }
-    }
-    const gone = record.holds.length > 0 && this.#replica !== undefined ? this.index.unset(key) : undefined
-    return gone && { tag, collection: gone.collection, id: gone.id, state: undefined }
+    const wasHidden = isNew || this.#holds.get(key)?.shown === false
+    const name: RecordName | undefined = state ?? (wasHidden ? undefined : this.#nameOf(key, record.holds))
+    if (!isNew && this.#door.knows(key)) this.#keep(key, record, live)
+    else this.#cache.delete(key)
+    this.#hold(key, record, arrival)
+    if (name === undefined) return undefined
+    const { collection, id } = name
+    this.index.apply({ collection, id, tag: key, state, isNew })
+    return { tag, collection, id, state }
+  }
+
+  /** Whose record a tag is of which nothing is shown any more. */
+  #nameOf(key: string, holds: readonly Hold[]): RecordName | undefined {
+    if (holds.length === 0) return undefined
+    const name = this.#cache.get(key)?.state ?? holds.find((hold) => hold.name !== undefined)?.name
+    if (name === undefined) return this.index.nameOfTag(key)
+    return this.index.records.entry(name.collection, name.id) && name
   }
 
   #keep(key: string, record: Assembled, live: readonly Envelope[]): void {
@@ -203,15 +277,15 @@ export class KeyedView {
     this.#cache.set(key, record, bytes)
   }
 
-  #hold(key: string, holds: readonly Hold[], arrival: number): void {
+  #hold(key: string, { holds, state }: Assembled, arrival: number): void {
     const before = this.#holds.get(key)?.holds
     if (holds.length === 0 && before === undefined) return
     this.#floor = undefined
     if (holds.length === 0) this.#holds.delete(key)
-    else this.#holds.set(key, { holds, arrival })
+    else this.#holds.set(key, { holds, arrival, shown: state !== undefined })
     for (const { reason, envelope, waitMs } of holds) {
       if (before?.some((hold) => hold.envelope.seq === envelope.seq) !== true) {
-        this.#onHeld(reason, toHex(envelope.replicaId))
+        this.#o.onHeld(reason, toHex(envelope.replicaId))
       }
       if (reason === 'clock') this.#wakeIn(waitMs)
     }
@@ -219,10 +293,11 @@ export class KeyedView {
 
   /** One timer for the next hold that ends by time. */
   #wakeIn(waitMs: number): void {
-    const at = this.#env.monotonic() + waitMs
+    const { env } = this.#o
+    const at = env.monotonic() + waitMs
     if (this.#closed || (this.#timer !== undefined && this.#timer.at <= at)) return
     this.#timer?.timer.cancel()
-    const timer = this.#env.after(waitMs, () => {
+    const timer = env.after(waitMs, () => {
       this.#timer = undefined
       this.#reconsider((hold) => hold.reason === 'clock')
     })
@@ -230,22 +305,22 @@ export class KeyedView {
   }
 
   #reconsider(concerns: (hold: Hold) => boolean): void {
-    const replica = this.#replica
-    if (replica === undefined || this.#closed) return
+    if (this.#attached === undefined || this.#closed) return
+    const { replica } = this.#attached
     const changed: RecordChange[] = []
     for (const [key, { holds, arrival }] of [...this.#holds]) {
       if (!holds.some(concerns)) continue
       const tag = tagOf(key)
       const live = replica.committed(tag)
-      const change = this.#take({ tag, live, arrival }, key, this.#reader.assemble(live))
+      const change = this.#take({ tag, live, arrival, isNew: false }, key, this.#reader.assemble(live))
       if (change !== undefined) changed.push(change)
     }
-    if (changed.length > 0) this.#onChanged(changed)
+    if (changed.length > 0) this.#o.onChanged(changed)
   }
 
-  #attached(): Replica {
-    assert(this.#replica !== undefined, 'the view is attached to its replica before it is read')
-    return this.#replica
+  #ready(): { readonly replica: Replica; readonly indexes: ViewIndexes } {
+    assert(this.#attached !== undefined, 'the view is attached to its replica before it is read')
+    return this.#attached
   }
 }
 

@@ -4,25 +4,27 @@
  */
 import { BlazeError, limits } from '../../../runtime/index.ts'
 import type { Env } from '../../../runtime/index.ts'
+import type { Filter } from '../filter.ts'
 import type { DatabaseRequest, OpenLiveQuery } from '../message.ts'
-import { compileQuery, idOfMatches } from '../query.ts'
+import { Aggregation } from '../query/aggregate.ts'
+import type { Aggregate, AggregateRow } from '../query/aggregate.ts'
+import { encodeCursor } from '../query/cursor.ts'
+import { explain } from '../query/explanation.ts'
+import type { Explanation } from '../query/explanation.ts'
+import { Pace } from '../query/pace.ts'
+import { planQuery } from '../query/plan.ts'
+import { compileProjection } from '../query/projection.ts'
+import { QueryRun } from '../query/query-run.ts'
+import type { FoundRows } from '../query/query-run.ts'
+import type { Row } from '../query/row-collector.ts'
+import { queryOf } from '../query.ts'
 import type { Query } from '../query.ts'
-import { docOf } from '../record/document.ts'
 import type { Doc } from '../record/document.ts'
 import type { RecordState } from '../record/record.ts'
 import { answer } from '../reply.ts'
-import type { CollectionIndex } from './collection-index.ts'
 import { LiveQuery } from './live-query.ts'
 import type { LiveSink, ShownChange } from './live-query.ts'
-
-/** Records as they are shown. */
-export interface RecordView {
-  readonly index: CollectionIndex
-  /** What is shown of a record, deleted ones included; undefined when it is unknown. */
-  read(collection: string, id: string): RecordState | undefined
-  /** The same for a pass over many records, which leaves what is kept at hand to those that are read one by one. */
-  peek(collection: string, id: string): RecordState | undefined
-}
+import type { RecordView } from './record-view.ts'
 
 export interface RecordQueriesOptions {
   readonly env: Env
@@ -31,11 +33,18 @@ export interface RecordQueriesOptions {
   settled(): Promise<void> | undefined
 }
 
+export interface QueryPage {
+  readonly docs: Doc[]
+  /** Where the next page begins; undefined when this is the last. */
+  readonly cursor: string | undefined
+}
+
 type QueryRequest = Extract<DatabaseRequest, { type: `query.${string}` }>
 
 export class RecordQueries {
   readonly #o: RecordQueriesOptions
   readonly #lives = new Set<LiveQuery>()
+  readonly #runs = new Set<QueryRun>()
   #closed: { readonly error: unknown } | undefined
 
   constructor(options: RecordQueriesOptions) {
@@ -48,8 +57,17 @@ export class RecordQueries {
       case 'query.all':
         answer(request.reply, this.all(request.query))
         return
+      case 'query.page':
+        answer(request.reply, this.page(request.query))
+        return
       case 'query.count':
         answer(request.reply, this.count(request.query))
+        return
+      case 'query.aggregate':
+        answer(request.reply, this.aggregate(request.query, request.by, request.aggregates))
+        return
+      case 'query.explain':
+        answer(request.reply, this.explain(request.query))
         return
       case 'query.live':
         answer(request.reply, this.live(request.query, request.sink))
@@ -57,18 +75,74 @@ export class RecordQueries {
     }
   }
 
-  async all(query: Query): Promise<Doc[]> {
-    const docs: Doc[] = []
-    const limit = query.limit ?? Infinity
-    await this.scan(query, (state) => docs.length < limit && docs.push(docOf(state)) < limit)
-    return docs
+  all(query: Query): Promise<Doc[]> {
+    return this.#run(query, async (run, pace) => this.#docs(query, (await run.rows()).rows, pace))
   }
 
-  async count(query: Query): Promise<number> {
-    let count = 0
-    const limit = query.limit ?? Infinity
-    await this.scan(query, () => count < limit && ++count < limit)
-    return count
+  /** The states instead of copies, and whether there are more. */
+  rows(query: Query): Promise<FoundRows> {
+    return this.#run(query, (run) => run.rows(true))
+  }
+
+  /** The query has an order, and a limit. */
+  page(query: Query): Promise<QueryPage> {
+    return this.#run(query, async (run, pace) => {
+      const { rows, more } = await run.rows(true)
+      const docs = await this.#docs(query, rows, pace)
+      const last = rows.at(-1)
+      const { order } = run.plan
+      const { collection } = query
+      const cursor =
+        more && last !== undefined ? encodeCursor({ collection, order, place: last.place }) : undefined
+      return { docs, cursor }
+    })
+  }
+
+  /** Of what `all` would return. */
+  count(query: Query): Promise<number> {
+    const { limit = Infinity, offset, filter, after } = query
+    const within = (matches: number): number => Math.max(0, Math.min(matches - offset, limit))
+    return this.#run(query, async (run) => {
+      if (filter === undefined && after === undefined) return within(this.#o.view.count(query.collection))
+      let matches = 0
+      const take = (): boolean => ++matches < offset + limit
+      if (limit > 0) {
+        await run.each(take, () => {
+          matches = 0
+        })
+      }
+      return within(matches)
+    })
+  }
+
+  /** Over all matches; one row without `by`. */
+  async aggregate(
+    query: Query,
+    by: readonly string[],
+    aggregates: Readonly<Record<string, Aggregate>>,
+  ): Promise<AggregateRow[]> {
+    const aggregation = new Aggregation(by, aggregates)
+    const extreme = by.length === 0 ? this.#asFirst(query, Object.values(aggregates)) : undefined
+    if (extreme !== undefined) {
+      const { rows } = await this.#run(extreme, (run) => run.rows())
+      for (const { state } of rows) aggregation.take(state)
+      return aggregation.rows()
+    }
+    return this.#run(query, async (run) => {
+      const take = (state: RecordState): boolean => {
+        aggregation.take(state)
+        return true
+      }
+      await run.each(take, () => aggregation.reset())
+      return aggregation.rows()
+    })
+  }
+
+  explain(query: Query): Promise<Explanation> {
+    return this.#run(query, async (run) => {
+      const { rows } = await run.rows()
+      return explain(query, run.plan, { examined: run.examined, returned: rows.length })
+    })
   }
 
   /** Rejects with `OVERLOADED` when there are too many. */
@@ -97,24 +171,18 @@ export class RecordQueries {
     }
   }
 
-  /** Every match, as it is when the scan comes by, until `take` returns false. Sees all writes that were called before. */
-  async scan(query: Query, take: (state: RecordState) => boolean): Promise<void> {
-    const { view } = this.#o
-    const writes = this.#o.settled()
-    if (writes !== undefined) await writes
-    const matches = compileQuery(query)
-    // The ids of this moment: records that come later are not part of the answer, records that go are skipped.
-    const ids = this.#candidates(query)
-    for (let at = 0; at < ids.length; at += 1) {
-      if (at % limits.scanSliceRecords === limits.scanSliceRecords - 1) await this.#breathe()
-      const state = view.peek(query.collection, ids[at] as string)
-      if (state !== undefined && matches(state) && !take(state)) return
-    }
+  /**
+   * What fulfils the filter, as it is when the scan comes by, until `take` returns false. Sees all writes that were called before. A
+   * record that changes meanwhile may be told twice or not at all.
+   */
+  scan({ collection, filter }: Query, take: (state: RecordState) => boolean): Promise<void> {
+    const query = queryOf(collection, { filter })
+    return this.#run(query, (run) => run.pass(take))
   }
 
   /** Tells live queries, after each change of the view. */
   changed(changes: readonly ShownChange[]): void {
-    if (this.#lives.size === 0) return
+    for (const run of this.#runs) for (const { collection, id } of changes) run.note(collection, id)
     for (const live of this.#lives) {
       for (const change of changes) if (live.concerns(change)) live.note(change)
       live.flush()
@@ -129,17 +197,52 @@ export class RecordQueries {
     this.#lives.clear()
   }
 
-  #candidates(query: Query): string[] {
-    const { index } = this.#o.view
-    const id = idOfMatches(query)
-    if (id === undefined) return [...index.ids(query.collection)]
-    return typeof id.value === 'string' && index.isAlive(query.collection, id.value) ? [id.value] : []
+  async #run<T>(query: Query, work: (run: QueryRun, pace: Pace) => Promise<T>): Promise<T> {
+    const { env, view } = this.#o
+    const writes = this.#o.settled()
+    if (writes !== undefined) await writes
+    const ready = view.ready()
+    if (ready !== undefined) await ready
+    this.#check()
+    const pace = new Pace(env, () => this.#check())
+    const run = new QueryRun({ query, view, pace })
+    this.#runs.add(run)
+    try {
+      return await work(run, pace)
+    } finally {
+      this.#runs.delete(run)
+    }
   }
 
-  async #breathe(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#o.env.defer(resolve)
-    })
+  async #docs({ select }: Query, rows: readonly Row[], pace: Pace): Promise<Doc[]> {
+    const project = compileProjection(select)
+    const docs: Doc[] = []
+    for (const { state } of rows) {
+      docs.push(project(state))
+      if (docs.length % DOCS_PER_LOOK === 0 && pace.spent(DOCS_PER_LOOK)) await pace.breathe()
+    }
+    return docs
+  }
+
+  /** The query whose first row has the extreme, when an index brings it along. */
+  #asFirst(query: Query, [aggregate, ...others]: readonly Aggregate[]): Query | undefined {
+    if (aggregate?.field === undefined || others.length > 0) return undefined
+    const { op, field } = aggregate
+    if (op !== 'min' && op !== 'max') return undefined
+    const isThere: Filter = { field, op: '>=', value: null }
+    const first: Query = {
+      ...query,
+      filter: query.filter === undefined ? isThere : { and: [query.filter, isThere] },
+      order: [{ field, direction: op === 'min' ? 'asc' : 'desc' }],
+      limit: 1,
+    }
+    const { kind, ordered } = planQuery(first, this.#o.view)
+    return kind === 'index' && ordered > 0 ? first : undefined
+  }
+
+  #check(): void {
     if (this.#closed !== undefined) throw this.#closed.error
   }
 }
+
+const DOCS_PER_LOOK = 64

@@ -9,6 +9,7 @@ import type { ContextEntry, Envelope } from '../../replica/index.ts'
 import type { HybridClock } from '../clock.ts'
 import type { Keyring } from '../keyring.ts'
 import { decodeBody } from '../record/record-body.ts'
+import type { RecordName } from '../record/record-change.ts'
 import { joinRecords } from '../record/record.ts'
 import type { RecordState, Stamp } from '../record/record.ts'
 
@@ -20,6 +21,8 @@ export interface Hold {
   readonly envelope: Envelope
   /** For `clock`: milliseconds until it may be shown. */
   readonly waitMs: number
+  /** Whose it is, where the envelope could be opened. */
+  readonly name?: RecordName
 }
 
 export interface Assembled {
@@ -29,6 +32,16 @@ export interface Assembled {
   readonly context: readonly ContextEntry[]
   readonly holds: readonly Hold[]
 }
+
+/** What a caller knows of a tag. */
+export interface KnownTag {
+  /** The record whose tag it is. */
+  readonly name?: RecordName
+  /** The state that was sealed into an envelope of our own. */
+  readonly staged?: { readonly envelope: Envelope; readonly state: RecordState } | undefined
+}
+
+const UNKNOWN: KnownTag = {}
 
 export const NOTHING: Assembled = { state: undefined, context: [], holds: [] }
 
@@ -49,13 +62,18 @@ export class RecordReader {
     this.#clock = options.clock
   }
 
-  /** `known` saves opening an envelope of our own: the state that was sealed into it. */
-  assemble(live: readonly Envelope[], known?: { envelope: Envelope; state: RecordState }): Assembled {
+  /** Of the envelopes of a record. */
+  tag(collection: string, id: string): Uint8Array {
+    return this.#keyring.tag(collection, id)
+  }
+
+  /** What is known of the tag saves work: see `KnownTag`. */
+  assemble(live: readonly Envelope[], known: KnownTag = UNKNOWN): Assembled {
     let state: RecordState | undefined
     const shown: Envelope[] = []
     const holds: Hold[] = []
     for (const envelope of live) {
-      const read = known?.envelope === envelope ? known.state : this.#read(envelope)
+      const read = known.staged?.envelope === envelope ? known.staged.state : this.#read(envelope, known.name)
       if ('reason' in read) {
         holds.push(read)
         continue
@@ -63,34 +81,62 @@ export class RecordReader {
       shown.push(envelope)
       state = state === undefined ? read : joinRecords(state, read, this.#crypto)
     }
-    return { state, context: contextFor(shown, holds), holds }
+    return new AssembledRecord(state, shown, holds)
   }
 
-  #read(envelope: Envelope): RecordState | Hold {
+  #read(envelope: Envelope, name: RecordName | undefined): RecordState | Hold {
     if (envelope.life > limits.livesMax) return { reason: 'life', envelope, waitMs: 0 }
     const opened = this.#keyring.open(envelope)
     if (opened.kind !== 'open') return { reason: opened.kind, envelope, waitMs: 0 }
     const state = tryDecode(opened.plain, envelope)
-    if (state === undefined || !equalBytes(this.#keyring.tag(state.collection, state.id), envelope.tag)) {
+    if (state === undefined || !this.#isOf(state, envelope, name)) {
       return { reason: 'bad', envelope, waitMs: 0 }
     }
     const waitMs = this.#observe(state)
-    return waitMs > 0 ? { reason: 'clock', envelope, waitMs } : state
+    if (waitMs === 0) return state
+    return { reason: 'clock', envelope, waitMs, name: { collection: state.collection, id: state.id } }
+  }
+
+  /** Rule 3: the tag has to be that of the ids in the body. A tag that was made of the name proves it as well. */
+  #isOf(state: RecordState, envelope: Envelope, name: RecordName | undefined): boolean {
+    if (name !== undefined) return state.id === name.id && state.collection === name.collection
+    return equalBytes(this.#keyring.tag(state.collection, state.id), envelope.tag)
   }
 
   /** Lets the clock see all stamps, or returns how long the latest one is still ahead. */
   #observe(state: RecordState): number {
     let waitMs = 0
     let last: Stamp | undefined
-    const see = (stamp: Stamp): void => {
-      if (stamp === last) return
+    if (state.deleted !== undefined) waitMs = this.#see(state.deleted)
+    for (const { stamp } of state.fields.values()) {
+      // Most records have one stamp, shared by their fields.
+      if (stamp === last) continue
       last = stamp
-      waitMs = Math.max(waitMs, this.#clock.aheadMs(stamp))
-      this.#clock.observe(stamp)
+      waitMs = Math.max(waitMs, this.#see(stamp))
     }
-    if (state.deleted !== undefined) see(state.deleted)
-    for (const field of state.fields.values()) see(field.stamp)
     return waitMs
+  }
+
+  #see(stamp: Stamp): number {
+    this.#clock.observe(stamp)
+    return this.#clock.aheadMs(stamp)
+  }
+}
+
+/** Its context is made when somebody asks: reading needs none. */
+class AssembledRecord implements Assembled {
+  readonly state: RecordState | undefined
+  readonly holds: readonly Hold[]
+  readonly #shown: readonly Envelope[]
+
+  constructor(state: RecordState | undefined, shown: readonly Envelope[], holds: readonly Hold[]) {
+    this.state = state
+    this.#shown = shown
+    this.holds = holds
+  }
+
+  get context(): readonly ContextEntry[] {
+    return contextFor(this.#shown, this.holds)
   }
 }
 

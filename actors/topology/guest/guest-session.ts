@@ -2,7 +2,8 @@
  * A copy while it is open: answers what is read from it, whoever is connected.
  * Invariant: every request is answered exactly once, and from what is shown at that moment.
  */
-import type { BlazeError, Env } from '../../../runtime/index.ts'
+import { BlazeError } from '../../../runtime/index.ts'
+import type { Env } from '../../../runtime/index.ts'
 import { docOf, handleRequest, RecordQueries } from '../../database/index.ts'
 import type { RecordRequest, ShownChange } from '../../database/index.ts'
 import type { MirrorView } from './mirror-view.ts'
@@ -50,9 +51,19 @@ export class GuestSession {
         return
       }
       case 'query.all':
+      case 'query.page':
       case 'query.count':
+      case 'query.aggregate':
+      case 'query.explain':
       case 'query.live':
         this.#queries.handle(request)
+        return
+      case 'index.list':
+        request.reply.resolve([])
+        return
+      case 'index.create':
+      case 'index.drop':
+        request.reply.reject(new BlazeError('NOT_SUPPORTED', "a guest makes no indexes: they are the host's"))
         return
     }
   }

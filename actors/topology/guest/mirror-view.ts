@@ -5,8 +5,8 @@
  */
 import { BlazeError, bytesKey, equalBytes, equalValue, limits } from '../../../runtime/index.ts'
 import type { Value } from '../../../runtime/index.ts'
-import { CollectionIndex, compareStamps, RecordCache } from '../../database/index.ts'
-import type { RecordState, RecordView, ShownChange } from '../../database/index.ts'
+import { CollectionIndex, compareStamps, RecordCache, walkCollection } from '../../database/index.ts'
+import type { AccessPath, RecordState, RecordView, RecordWalk, ShownChange } from '../../database/index.ts'
 import type { Attached, Changes, HiddenRecord, MirrorItem, MirrorWrite } from '../mirror/index.ts'
 import type { MirrorPlace } from './mirror-opening.ts'
 import { damaged } from './mirror-row.ts'
@@ -104,6 +104,27 @@ export class MirrorView implements RecordView {
   peek(collection: string, id: string): RecordState | undefined {
     const tag = this.#index.tag(collection, id)
     return tag === undefined ? undefined : this.#state(tag)
+  }
+
+  /** A guest has none: its copy is small, and the host's are not sent. */
+  indexes(): readonly [] {
+    return []
+  }
+
+  hasCutKeys(): boolean {
+    return false
+  }
+
+  count(collection: string): number {
+    return this.#index.count(collection)
+  }
+
+  walk(collection: string, path: AccessPath): RecordWalk {
+    return walkCollection(this.#index.ids(collection), path, (id) => this.peek(collection, id))
+  }
+
+  ready(): undefined {
+    return undefined
   }
 
   /** The host has answered the attach. Returns what is not shown any more: everything, when it is another database. */

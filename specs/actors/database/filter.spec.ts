@@ -4,7 +4,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { compileFilter, parseFilter } from '../../../actors/database/index.ts'
 import type { Condition, Filter, RecordState } from '../../../actors/database/index.ts'
-import { compileQuery, operators } from '../../../actors/database/query.ts'
+import { compileQuery } from '../../../actors/database/query.ts'
+import { operators } from '../../../actors/database/query/condition.ts'
 import { limits, Uuid } from '../../../runtime/index.ts'
 import type { Value } from '../../../runtime/index.ts'
 
@@ -50,7 +51,7 @@ const filter: fc.Arbitrary<Filter> = fc.letrec<{ filter: Filter }>((tie) => ({
 test('a condition of a filter matches as the same condition of a query', () => {
   fc.assert(
     fc.property(condition, fields, (one, record) => {
-      const query = compileQuery({ collection: 'c', conditions: [one], limit: undefined })
+      const query = compileQuery({ filter: one })
       assert.is(holds(one, record), query(recordOf(record)))
     }),
     { numRuns: 3000 },
@@ -62,7 +63,7 @@ test('and, or and not combine as in logic', () => {
     if ('and' in one) return !one.and.some((part) => !naive(part, record))
     if ('or' in one) return one.or.some((part) => naive(part, record))
     if ('not' in one) return !naive(one.not, record)
-    return compileQuery({ collection: 'c', conditions: [one], limit: undefined })(record)
+    return compileQuery({ filter: one })(record)
   }
 
   fc.assert(

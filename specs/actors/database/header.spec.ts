@@ -8,7 +8,8 @@ import { foundSpace } from '../../../actors/database/identity.ts'
 import type { DatabaseIdentity } from '../../../actors/database/identity.ts'
 import { createSimulatedVolume } from '../../../actors/replica/index.ts'
 import type { Volume } from '../../../actors/replica/index.ts'
-import { BlazeError, createNodeEnv, nodeCrypto } from '../../../runtime/index.ts'
+import { BlazeError, concatBytes, createNodeEnv, nodeCrypto } from '../../../runtime/index.ts'
+import { createHeaderVolume } from './header-volume.ts'
 
 const env = createNodeEnv()
 const key = new Uint8Array(32).fill(1)
@@ -36,6 +37,9 @@ async function outcome(
     throw error
   }
 }
+
+const isViolation = (error: unknown): boolean =>
+  error instanceof BlazeError && error.code === 'PROTOCOL_VIOLATION'
 
 async function flip(volume: Volume, name: string, at: number): Promise<void> {
   const bytes = (await volume.readFile(name)) as Uint8Array
@@ -80,25 +84,12 @@ test('updates are kept, both copies hold them, and generations grow', async () =
 
   const copies = await Promise.all(['header.0', 'header.1'].map((name) => world.volume.readFile(name)))
   assert.equal(copies[0], copies[1])
-  assert.is(parseHeader(copies[0] as Uint8Array).generation, 4)
+  assert.is(parseHeader(copies[0] as Uint8Array, nodeCrypto).generation, 4)
   const identity = (await outcome(world, { key })) as DatabaseIdentity
   assert.equal(identity.remote, { host: 'pi' })
   assert.is(identity.mirrors.length, 1)
   assert.is(identity.genesis, undefined)
   assert.equal(identity.tagKey, world.identity.tagKey)
-})
-
-test('any flipped byte of one copy is healed from the other', async () => {
-  const world = await created()
-  const length = ((await world.volume.readFile('header.0')) as Uint8Array).length
-
-  for (let at = 0; at < length; at += 1) {
-    const name = `header.${at % 2}`
-    await flip(world.volume, name, at)
-    assert.equal(await outcome(world, { key }), world.identity, `${name} byte ${at}`)
-    const copies = await Promise.all(['header.0', 'header.1'].map((file) => world.volume.readFile(file)))
-    assert.equal(copies[0], copies[1], `${name} byte ${at} was not healed`)
-  }
 })
 
 test('the newer of two valid copies counts, as after a crash between the two writes', async () => {
@@ -126,25 +117,99 @@ test('two broken copies are HEADER_DAMAGED, none at all is a new directory', asy
   assert.is(await unlockHeader({ ...world, volume: createSimulatedVolume(env) }, { key }), undefined)
 })
 
-test('costs outside their bounds are refused before anything is derived', async () => {
-  const world = await created({ password: 'p' })
+test('any flipped bit of both copies at once is HEADER_DAMAGED, whatever the secret', async () => {
+  const { volume, ...world } = await created()
+  const bytes = (await volume.readFile('header.0')) as Uint8Array
+
+  for (let bit = 0; bit < bytes.length * 8; bit += 1) {
+    const files = new Map([0, 1].map((n) => [`header.${n}`, bytes.slice()]))
+    for (const copy of files.values()) copy[bit >> 3] = (copy[bit >> 3] as number) ^ (1 << (bit & 7))
+    assert.is(
+      await outcome({ ...world, volume: createHeaderVolume(files) }, { key }),
+      'HEADER_DAMAGED',
+      `bit ${bit}`,
+    )
+  }
+})
+
+test('any flipped bit of one copy is healed from the other, and never asks for a password in vain', async () => {
+  const { volume, identity, ...world } = await created()
+  const bytes = (await volume.readFile('header.0')) as Uint8Array
+
+  for (let bit = 0; bit < bytes.length * 8; bit += 1) {
+    const files = new Map([0, 1].map((n) => [`header.${n}`, bytes.slice()]))
+    const copy = files.get(`header.${bit % 2}`) as Uint8Array
+    copy[bit >> 3] = (copy[bit >> 3] as number) ^ (1 << (bit & 7))
+    assert.equal(
+      await outcome({ ...world, volume: createHeaderVolume(files) }, { key }),
+      identity,
+      `bit ${bit}`,
+    )
+    assert.equal(files.get('header.0'), files.get('header.1'), `bit ${bit} was not healed`)
+  }
+})
+
+test('a header that was cut off anywhere, or has more behind it, is no copy', async () => {
+  const { volume } = await created()
+  const bytes = (await volume.readFile('header.0')) as Uint8Array
+
+  for (let length = 0; length < bytes.length; length += 1) {
+    assert.throws(() => parseHeader(bytes.subarray(0, length), nodeCrypto), isViolation, `${length} bytes`)
+  }
+  assert.throws(() => parseHeader(concatBytes([bytes, Uint8Array.of(0)]), nodeCrypto), isViolation)
+})
+
+test('a forged copy, its checksum made right, is refused and not believed', async () => {
+  const { volume, ...world } = await created()
+  const bytes = (await volume.readFile('header.0')) as Uint8Array
+  const outcomes = new Set<string>()
+
+  for (let at = 0; at < bytes.length - 32; at += 1) {
+    const forged = bytes.slice()
+    forged[at] = (forged[at] as number) ^ 1
+    forged.set(nodeCrypto.sha256(forged.subarray(0, -32)), forged.length - 32)
+    const files = new Map([0, 1].map((n) => [`header.${n}`, forged]))
+    outcomes.add(String(await outcome({ ...world, volume: createHeaderVolume(files) }, { key })))
+  }
+
+  assert.equal(
+    [...outcomes].toSorted((a, b) => (a < b ? -1 : 1)),
+    ['HEADER_DAMAGED', 'WRONG_PASSWORD'],
+  )
+})
+
+test('costs outside their bounds are refused before anything is derived, even under a right checksum', async () => {
+  const { volume } = await created({ password: 'p' })
+  const bytes = (await volume.readFile('header.0')) as Uint8Array
   const rows: [number, number][] = [
+    [11, 0],
+    [11, 2],
     [12, 14],
     [12, 21],
     [12, 63],
     [13, 9],
     [14, 0],
     [14, 5],
-    [11, 2],
   ]
   for (const [at, value] of rows) {
-    const bytes = (await world.volume.readFile('header.0')) as Uint8Array
-    bytes[at] = value
-    assert.throws(
-      () => parseHeader(bytes),
-      (error: unknown) => error instanceof BlazeError && error.code === 'PROTOCOL_VIOLATION',
+    const forged = bytes.slice()
+    forged[at] = value
+    forged.set(nodeCrypto.sha256(forged.subarray(0, -32)), forged.length - 32)
+    let scrypts = 0
+    const crypto = {
+      ...nodeCrypto,
+      scrypt: () => {
+        scrypts += 1
+        return Promise.resolve(key)
+      },
+    }
+    const files = new Map([0, 1].map((n) => [`header.${n}`, forged]))
+    assert.is(
+      await outcome({ volume: createHeaderVolume(files), crypto, env }, { password: 'p' }),
+      'HEADER_DAMAGED',
       `byte ${at}`,
     )
+    assert.is(scrypts, 0)
   }
 })
 

@@ -1,7 +1,7 @@
 /** Databases of one space on several simulated devices, and a wire between any two of them. */
 import { deviceOf, foundSpace, openDatabase } from '../../../actors/database/index.ts'
 import type { Database, DatabaseIdentity, Doc, DocInput, WriteStep } from '../../../actors/database/index.ts'
-import { parseDoc } from '../../../actors/database/index.ts'
+import { parseDoc, queryOf } from '../../../actors/database/index.ts'
 import { createSimulatedVolume } from '../../../actors/replica/index.ts'
 import type { SimulatedVolume } from '../../../actors/replica/index.ts'
 import { encodeAnnouncement } from '../../../actors/team/index.ts'
@@ -72,7 +72,7 @@ export function createMembers(seed = 1): Members {
       get: (id) =>
         settle(member.database.request((reply) => ({ type: 'record.get', collection, id, reply }))),
       all: async () => {
-        const query = { collection, conditions: [], limit: undefined }
+        const query = queryOf(collection)
         const docs = await settle(
           member.database.request<Doc[]>((reply) => ({ type: 'query.all', query, reply })),
         )

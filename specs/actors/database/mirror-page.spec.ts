@@ -2,6 +2,7 @@
 import { createHmac, hkdfSync } from 'node:crypto'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { queryOf } from '../../../actors/database/index.ts'
 import type { MirrorPage, RecordChange, RecordState, Stamp } from '../../../actors/database/index.ts'
 import { compareStamps } from '../../../actors/database/record/record.ts'
 import { bytesKey, createChance, limits } from '../../../runtime/index.ts'
@@ -164,7 +165,7 @@ test('pages that are read while others write, across power cuts, deliver the new
         .filter(({ deleted }) => deleted === undefined)
         .map((state) => [state.id, state]),
     )
-    const query = { collection: 'bugs', conditions: [], limit: undefined }
+    const query = queryOf('bugs')
     const docs = await one.settle(
       one.database.request<{ id: string }[]>((reply) => ({ type: 'query.all', query, reply })),
     )

@@ -2,8 +2,9 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { compileQuery, conditionProblem, operators } from '../../../actors/database/query.ts'
-import type { Condition } from '../../../actors/database/query.ts'
+import { compileQuery } from '../../../actors/database/query.ts'
+import { conditionProblem, operators } from '../../../actors/database/query/condition.ts'
+import type { Condition } from '../../../actors/database/query/condition.ts'
 import type { RecordState } from '../../../actors/database/record/record.ts'
 import { compareValues } from '../../../actors/database/record/value-order.ts'
 import { Uuid } from '../../../runtime/index.ts'
@@ -18,7 +19,7 @@ function recordOf(fields: Record<string, Value>): RecordState {
 }
 
 function matches(fields: Record<string, Value>, ...conditions: Condition[]): boolean {
-  return compileQuery({ collection: 'c', conditions, limit: undefined })(recordOf(fields))
+  return compileQuery({ filter: { and: conditions } })(recordOf(fields))
 }
 
 test('values of different types stand in the order of the design', () => {
@@ -126,7 +127,7 @@ test('paths lead through maps, and only through what they own', () => {
 
 test('a deleted record matches nothing', () => {
   const deleted: RecordState = { ...recordOf({}), deleted: stamp }
-  assert.not(compileQuery({ collection: 'c', conditions: [], limit: undefined })(deleted))
+  assert.not(compileQuery({ filter: undefined })(deleted))
 })
 
 test('what is no condition is named', () => {

@@ -1,47 +1,20 @@
 /** Queries over any view: what they look at, what they wait for, and how they end. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { CollectionIndex, RecordQueries } from '../../../actors/database/index.ts'
-import type { Condition, LiveDelta, LiveSink, Query, RecordState } from '../../../actors/database/index.ts'
+import { queryOf, RecordQueries } from '../../../actors/database/index.ts'
+import type { Condition, LiveDelta, LiveSink, Query } from '../../../actors/database/index.ts'
 import { BlazeError, createSimulation, limits } from '../../../runtime/index.ts'
 import type { Simulation } from '../../../runtime/index.ts'
-
-const stamp = { ms: 1, counter: 0, writer: new Uint8Array(8) }
-
-function recordOf(id: string, n: number, collection = 'c'): RecordState {
-  const fields = new Map([['n', { value: n, stamp }]])
-  return { collection, id, home: null, life: 1, deleted: undefined, fields }
-}
-
-/** A view that counts what is looked at. */
-function createView() {
-  const index = new CollectionIndex()
-  const states = new Map<string, RecordState>()
-  const looked: string[] = []
-  const read = (collection: string, id: string): RecordState | undefined => states.get(`${collection} ${id}`)
-  return {
-    looked,
-    index,
-    read,
-    peek: (collection: string, id: string) => {
-      looked.push(id)
-      return read(collection, id)
-    },
-    set(state: RecordState) {
-      states.set(`${state.collection} ${state.id}`, state)
-      index.set(`${state.collection} ${state.id}`, state)
-    },
-  }
-}
+import { goneOf, MemoryView, recordOf } from './memory-view.ts'
 
 function createQueries(settled: () => Promise<void> | undefined = () => undefined) {
   const simulation: Simulation = createSimulation(1)
-  const view = createView()
+  const view = new MemoryView()
   const queries = new RecordQueries({ env: simulation.env('app'), view, settled })
   return { simulation, view, queries }
 }
 
-const query = (...conditions: Condition[]): Query => ({ collection: 'c', conditions, limit: undefined })
+const query = (...conditions: Condition[]): Query => queryOf('c', { filter: { and: conditions } })
 const idIs = (value: Condition['value']): Condition => ({ field: 'id', op: '=', value })
 const silent: LiveSink = { ready: () => undefined, ended: () => undefined }
 const bySink = (told: string[]): LiveSink => ({
@@ -51,8 +24,8 @@ const bySink = (told: string[]): LiveSink => ({
 
 test('a query for one id looks at that record and at no other', async () => {
   const { view, queries } = createQueries()
-  for (let n = 0; n < 50; n += 1) view.set(recordOf(`r${n}`, n))
-  view.set({ ...recordOf('gone', 1), deleted: stamp, fields: new Map() })
+  for (let n = 0; n < 50; n += 1) view.set(recordOf(`r${n}`, { n }))
+  view.set(goneOf('gone'))
 
   assert.equal(await queries.all(query(idIs('r7'))), [{ id: 'r7', n: 7 }])
   assert.is(await queries.count(query({ field: 'n', op: '>', value: 5 }, idIs('r8'))), 1)
@@ -60,23 +33,23 @@ test('a query for one id looks at that record and at no other', async () => {
   assert.equal(await queries.all(query(idIs('r9'), idIs('r10'))), [])
   for (const none of ['nobody', 'gone', 7, null]) assert.equal(await queries.all(query(idIs(none))), [])
 
-  assert.equal(view.looked, ['r7', 'r8', 'r8', 'r9'])
+  assert.equal(view.looked, ['r7', 'r8', 'r8', 'r9', 'nobody', 'gone'])
   await queries.all(query({ field: 'id', op: '!=', value: 'r1' }))
-  assert.is(view.looked.length, 4 + 50)
+  assert.is(view.looked.length, 6 + 50)
 })
 
 test('a live query for one id is told of that record only', async () => {
   const { view, queries } = createQueries()
-  for (let n = 0; n < 3; n += 1) view.set(recordOf(`r${n}`, n))
+  for (let n = 0; n < 3; n += 1) view.set(recordOf(`r${n}`, { n }))
   const told: string[] = []
   const open = await queries.live(query(idIs('r1')), bySink(told))
   assert.equal(open.take(), { added: [{ id: 'r1', n: 1 }], changed: [], removed: [] })
   told.length = 0
 
-  const changes = ['r0', 'r1', 'r2'].map((id) => recordOf(id, 9))
+  const changes = ['r0', 'r1', 'r2'].map((id) => recordOf(id, { n: 9 }))
   for (const state of changes) view.set(state)
   queries.changed(changes.filter(({ id }) => id !== 'r1').map((state) => ({ ...state, state })))
-  queries.changed([{ collection: 'other', id: 'r1', state: recordOf('r1', 5, 'other') }])
+  queries.changed([{ collection: 'other', id: 'r1', state: recordOf('r1', { n: 5 }, 'other') }])
   assert.equal([told, open.take()], [[], undefined])
   queries.changed(changes.map((state) => ({ ...state, state })))
   assert.equal(told, ['ready'])
@@ -96,7 +69,7 @@ test('a query waits for the writes that were called before it, and not when ther
   waiting = undefined
   assert.equal(await queries.all(query()), [])
 
-  view.set(recordOf('late', 1))
+  view.set(recordOf('late', { n: 1 }))
   land?.()
 
   assert.equal(await found, [{ id: 'late', n: 1 }])
@@ -104,7 +77,7 @@ test('a query waits for the writes that were called before it, and not when ther
 
 test('closing ends live queries and scans under way with the reason', async () => {
   const { simulation, view, queries } = createQueries()
-  for (let n = 0; n < limits.scanSliceRecords * 3; n += 1) view.set(recordOf(`r${n}`, n))
+  for (let n = 0; n < limits.scanSliceRecords * 3; n += 1) view.set(recordOf(`r${n}`, { n }))
   const told: string[] = []
   const loading = queries.live(query(), bySink(told)).catch((error: unknown) => error)
   const counting = queries.count(query()).catch((error: unknown) => error)
@@ -113,7 +86,7 @@ test('closing ends live queries and scans under way with the reason', async () =
 
   queries.close(new BlazeError('CLOSED', 'over'))
   queries.close(new BlazeError('POISONED', 'later'))
-  queries.changed([{ collection: 'c', id: 'r1', state: recordOf('r1', 2) }])
+  queries.changed([{ collection: 'c', id: 'r1', state: recordOf('r1', { n: 2 }) }])
   await simulation.pass(10)
 
   assert.equal(told, ['ready', 'CLOSED', 'CLOSED'])

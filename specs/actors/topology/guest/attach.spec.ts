@@ -1,6 +1,7 @@
 /** How a guest finds its host, what it takes from it, and what it shows. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { queryOf } from '../../../../actors/database/index.ts'
 import { ATTACHED, gone, HOME, INCARNATION, POLICY, shown, SPACE } from './bare-host.ts'
 import { all, ask, follow, get, GuestWorld, ids, insert } from './guest-world.ts'
 import { DATABASE, recordOf } from './mirror-record.ts'
@@ -235,7 +236,7 @@ test('a bug while something is shown crashes the guest alone: calls settle, the 
     },
     ended: (error: unknown) => void ends.push(error),
   }
-  const query = { collection: 'bugs', conditions: [], limit: undefined }
+  const query = queryOf('bugs')
   await world.settle(ask(guest, (reply) => ({ type: 'query.live', query, sink, reply })))
   const write = world.code(insert(guest, 'mine'))
   await world.until(() => host.link.requests.length === 1)

@@ -4,6 +4,7 @@
  */
 import { createSimulatedVolume } from '../../../../actors/replica/index.ts'
 import type { SimulatedVolume, Volume } from '../../../../actors/replica/index.ts'
+import { queryOf } from '../../../../actors/database/index.ts'
 import type { Doc, LiveDelta, OpenLiveQuery, Reply } from '../../../../actors/database/index.ts'
 import type { RecordRequest } from '../../../../actors/database/index.ts'
 import { openAppGroup } from '../../../../actors/topology/group/index.ts'
@@ -152,7 +153,7 @@ export function ask<R>(guest: GuestDatabase, make: (reply: Reply<R>) => RecordRe
 }
 
 export function all(guest: GuestDatabase, collection = 'bugs'): Promise<Doc[]> {
-  const query = { collection, conditions: [], limit: undefined }
+  const query = queryOf(collection)
   return ask<Doc[]>(guest, (reply) => ({ type: 'query.all', query, reply }))
 }
 
@@ -184,7 +185,7 @@ export async function follow(
 ): Promise<{ readonly deltas: LiveDelta[]; readonly ends: unknown[] }> {
   const deltas: LiveDelta[] = []
   const ends: unknown[] = []
-  const query = { collection, conditions: [], limit: undefined }
+  const query = queryOf(collection)
   let open: OpenLiveQuery | undefined
   const take = (): void => {
     for (let delta = open?.take(); delta !== undefined; delta = open?.take()) deltas.push(delta)

@@ -1,0 +1,436 @@
+/** Queries along every kind of path against a naive oracle: filter and sort in plain JavaScript. */
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { queryOf, RecordQueries } from '../../../actors/database/index.ts'
+import type { Condition, Filter, Order, Query, RecordState } from '../../../actors/database/index.ts'
+import { compileFilter } from '../../../actors/database/filter.ts'
+import { decodeCursor } from '../../../actors/database/query/cursor.ts'
+import { orderOf } from '../../../actors/database/query.ts'
+import { operators } from '../../../actors/database/query/condition.ts'
+import { compareValues } from '../../../actors/database/record/value-order.ts'
+import { BlazeError, createSimulation, limits } from '../../../runtime/index.ts'
+import type { Value } from '../../../runtime/index.ts'
+import { goneOf, indexOn, MemoryView, recordOf } from './memory-view.ts'
+
+const LONG = 'x'.repeat(300)
+/** Few, so that many are equal; of all types, some too long for a key. */
+const small: fc.Arbitrary<Value> = fc.constantFrom<Value>(
+  ...[null, true, -1, 0, 1, 2, 3, 1.5, 2n ** 60n, 'a', 'ab', 'b', 'b\0', '\ud83d\ude00', '\uffff'],
+  ...[new Date(5), new Uint8Array([1]), [1], { k: 1 }],
+)
+const rare: fc.Arbitrary<Value> = fc.constantFrom<Value>(LONG, `${LONG}y`, [LONG])
+const value = fc.oneof({ weight: 40, arbitrary: small }, { weight: 1, arbitrary: rare })
+const FIELDS = ['a', 'b', 'm.c']
+const field = fc.constantFrom(...FIELDS, 'id')
+
+const fields = fc
+  .tuple(fc.option(value, { freq: 6 }), fc.option(value, { freq: 6 }), fc.option(value))
+  .map(([a, b, c]) => ({
+    ...(a === null ? {} : { a }),
+    ...(b === null ? {} : { b }),
+    ...(c === null ? {} : { m: { c } }),
+  }))
+const id = fc.oneof(
+  fc.integer({ min: 0, max: 60 }).map((n) => `r${n}`),
+  fc.constantFrom('é', '\ud83d\ude00', '\uffff', 'a\0', 'a'),
+)
+const record: fc.Arbitrary<RecordState> = fc
+  .tuple(id, fields, fc.integer({ min: 0, max: 9 }))
+  .map(([name, values, dead]) => (dead === 0 ? goneOf(name) : recordOf(name, values)))
+
+const condition: fc.Arbitrary<Condition> = fc
+  .tuple(
+    field,
+    fc.constantFrom(...operators),
+    fc.oneof(value, id),
+    fc.array(fc.oneof(value, id), { maxLength: 4 }),
+  )
+  .filter(([, op, one]) => op !== 'prefix' || typeof one === 'string')
+  .map(([path, op, one, list]) => ({ field: path, op, value: op === 'in' ? list : one }))
+const filter: fc.Arbitrary<Filter> = fc.letrec<{ filter: Filter }>((tie) => ({
+  filter: fc.oneof(
+    { maxDepth: 2, withCrossShrink: true },
+    condition,
+    fc.array(tie('filter'), { minLength: 1, maxLength: 3 }).map((and) => ({ and })),
+    fc.array(tie('filter'), { minLength: 1, maxLength: 2 }).map((or) => ({ or })),
+    tie('filter').map((not) => ({ not })),
+  ),
+})).filter
+const direction = fc.constantFrom<'asc' | 'desc'>('asc', 'desc')
+const order: fc.Arbitrary<Order[]> = fc.array(fc.record({ field, direction }), { maxLength: 3 })
+const index = fc
+  .uniqueArray(fc.constantFrom(...FIELDS), { minLength: 1, maxLength: 3 })
+  .map((all) => indexOn(...all))
+const world = fc.record({
+  records: fc.array(record, { maxLength: 60 }),
+  indexes: fc.uniqueArray(index, { maxLength: 3, selector: ({ name }) => name }),
+  slow: fc.boolean(),
+})
+const shape = fc.record({
+  filter: fc.option(filter, { nil: undefined, freq: 5 }),
+  order,
+  limit: fc.option(fc.integer({ min: 0, max: 8 }), { nil: undefined }),
+  offset: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 5 })),
+})
+
+interface World {
+  readonly records: readonly RecordState[]
+  readonly indexes: readonly ReturnType<typeof indexOn>[]
+  readonly slow: boolean
+}
+
+function createWorld({ records, indexes, slow }: World) {
+  const simulation = createSimulation(1)
+  const view = new MemoryView(indexes, slow)
+  for (const state of records) view.set(state)
+  const queries = new RecordQueries({ env: simulation.env('app'), view, settled: () => undefined })
+  const settle = async <T>(work: Promise<T>): Promise<T> => {
+    let done = false
+    const watched = work.finally(() => {
+      done = true
+    })
+    watched.catch(() => undefined)
+    for (let turn = 0; !done && turn < 1_000; turn += 1) await simulation.pass(1)
+    return watched
+  }
+  return { view, queries, settle }
+}
+
+/** The last record of each id, alive and matching, in order. */
+function oracle(records: readonly RecordState[], query: Query): RecordState[] {
+  const newest = new Map(records.map((state) => [state.id, state]))
+  const holds = query.filter === undefined ? () => true : compileFilter(query.filter)
+  const found = [...newest.values()].filter((state) => state.deleted === undefined && holds(state))
+  const ordered = orderOf(query)
+  return found.sort((a, b) => {
+    for (const step of ordered) {
+      const sign = step.direction === 'asc' ? 1 : -1
+      const [left, right] = [at(a, step.field), at(b, step.field)]
+      if (left === undefined || right === undefined) {
+        if (left !== right) return left === undefined ? -sign : sign
+        continue
+      }
+      const result = compareValues(left, right)
+      if (result !== 0) return result * sign
+    }
+    return 0
+  })
+}
+
+function at(state: RecordState, path: string): Value | undefined {
+  if (path === 'id') return state.id
+  if (path !== 'm.c') return state.fields.get(path)?.value
+  const inner = state.fields.get('m')?.value as { c?: Value } | undefined
+  return inner?.c
+}
+
+const ids = (items: readonly { readonly id: string }[]): string[] => items.map(({ id: one }) => one)
+
+test('every query returns what the oracle returns, whatever indexes there are', async () => {
+  await fc.assert(
+    fc.asyncProperty(world, shape, async (given, change) => {
+      const { queries, settle } = createWorld(given)
+      const query = queryOf('c', change)
+      const all = oracle(given.records, query)
+      const { limit = Infinity, offset } = query
+      const expected = all.slice(offset, offset + limit)
+
+      const docs = await settle(queries.all(query))
+
+      if (orderOf(query).length > 0) assert.equal(ids(docs), ids(expected))
+      else {
+        assert.is(docs.length, expected.length)
+        const known = new Set(ids(all))
+        assert.is(new Set(ids(docs)).size, docs.length)
+        for (const doc of docs) assert.ok(known.has(doc.id))
+      }
+      assert.is(await settle(queries.count(query)), expected.length)
+      const explained = await settle(queries.explain(query))
+      assert.is(explained.returned, expected.length)
+      assert.ok(explained.examined >= explained.returned)
+    }),
+    { numRuns: 1_500 },
+  )
+})
+
+test('pages lead through all matches, each once and in order', async () => {
+  await fc.assert(
+    fc.asyncProperty(world, shape, fc.integer({ min: 1, max: 7 }), async (given, change, limit) => {
+      const { queries, settle } = createWorld(given)
+      const base = queryOf('c', { ...change, offset: 0, limit })
+      const query =
+        base.order.length === 0 ? { ...base, order: [{ field: 'id', direction: 'asc' } as const] } : base
+      const expected = ids(oracle(given.records, query))
+      const found: string[] = []
+      let after: Query['after']
+      for (;;) {
+        const { docs, cursor } = await settle(queries.page({ ...query, after }))
+        found.push(...ids(docs))
+        if (cursor === undefined) break
+        assert.is(docs.length, limit)
+        after = decodeCursor(cursor).place
+        assert.is(
+          await settle(queries.count({ ...query, limit: undefined, after })),
+          expected.length - found.length,
+        )
+      }
+      assert.equal(found, expected)
+    }),
+    { numRuns: 700 },
+  )
+})
+
+test('along an index, rows are those of the last moment, whatever changed during the walk', async () => {
+  const change = fc.tuple(fc.integer({ min: 1, max: 6 }), record)
+  const many = fc.record({
+    records: fc.array(record, { minLength: 30, maxLength: 80 }),
+    indexes: fc.uniqueArray(index, { minLength: 1, maxLength: 3, selector: ({ name }) => name }),
+    slow: fc.boolean(),
+  })
+  let alongIndex = 0
+  await fc.assert(
+    fc.asyncProperty(
+      many,
+      shape,
+      fc.array(change, { minLength: 1, maxLength: 6 }),
+      async (given, wanted, changes) => {
+        const { view, queries, settle } = createWorld(given)
+        const states = [...given.records]
+        let step = 0
+        view.onStep = () => {
+          step += 1
+          for (const [when, state] of changes) {
+            if (when !== step) continue
+            view.set(state)
+            states.push(state)
+            const shown = state.deleted === undefined ? state : undefined
+            queries.changed([{ collection: 'c', id: state.id, state: shown }])
+          }
+        }
+        const query = queryOf('c', wanted)
+        const { limit = Infinity, offset } = query
+
+        const docs = await settle(queries.all(query))
+        const path = view.walked.at(-1)?.kind
+
+        // Each record is met once at most along the other paths too.
+        assert.is(new Set(ids(docs)).size, docs.length)
+        if (path !== 'index') return
+        alongIndex += 1
+        const all = oracle(states, query)
+        if (orderOf(query).length > 0) assert.equal(ids(docs), ids(all.slice(offset, offset + limit)))
+        else assert.is(docs.length, all.slice(offset, offset + limit).length)
+      },
+    ),
+    { numRuns: 1_500 },
+  )
+  assert.ok(alongIndex > 200, `${alongIndex} of the runs walked along an index to the end`)
+})
+
+test('a count and an aggregate along an index meet no record twice when it moves', async () => {
+  const records = Array.from({ length: 200 }, (_, n) => recordOf(`r${n}`, { a: n }))
+  const { view, queries, settle } = createWorld({ records, indexes: [indexOn('a')], slow: true })
+  const query = queryOf('c', { filter: { field: 'a', op: '>=', value: 0 } })
+  view.onStep = () => {
+    if (view.walked.length !== 1) return
+    const state = recordOf('r0', { a: 1_000 })
+    view.set(state)
+    queries.changed([{ collection: 'c', id: 'r0', state }])
+  }
+
+  assert.is(await settle(queries.count(query)), 200)
+  view.walked.length = 0
+  view.set(recordOf('r0', { a: 0 }))
+  const [row] = await settle(
+    queries.aggregate(query, [], { n: { op: 'count', field: undefined }, s: { op: 'sum', field: 'a' } }),
+  )
+
+  assert.equal(row, { n: 200, s: (199 * 200) / 2 + 1_000 })
+  assert.equal(
+    view.walked.map(({ kind }) => kind),
+    ['index', 'store'],
+  )
+})
+
+test('an index is used for equality, ranges, prefixes and order, and what is read is little', async () => {
+  const records = Array.from({ length: 500 }, (_, n) =>
+    recordOf(`r${String(n).padStart(3, '0')}`, { a: n % 10, b: n, name: `n${n % 50}` }),
+  )
+  const { queries, settle } = createWorld({
+    records,
+    indexes: [indexOn('a', 'b'), indexOn('name')],
+    slow: false,
+  })
+  const explained = (change: Partial<Query>) => settle(queries.explain(queryOf('c', change)))
+
+  const both = await explained({
+    filter: {
+      and: [
+        { field: 'a', op: '=', value: 3 },
+        { field: 'b', op: '>', value: 400 },
+      ],
+    },
+    order: [{ field: 'b', direction: 'desc' }],
+    limit: 3,
+  })
+  assert.equal(both, {
+    collection: 'c',
+    path: 'index',
+    index: 'a,b',
+    range: 'a = 3 and b > 400, backwards',
+    order: 'path',
+    by: 'b desc, id desc',
+    filter: undefined,
+    examined: 3,
+    returned: 3,
+  })
+  const prefix = await explained({
+    filter: {
+      and: [
+        { field: 'name', op: 'prefix', value: 'n4' },
+        { field: 'b', op: '!=', value: 4 },
+      ],
+    },
+  })
+  assert.equal(
+    [prefix.index, prefix.range, prefix.filter, prefix.examined, prefix.returned],
+    ['name', 'name prefix "n4"', 'b != 4', 110, 109],
+  )
+  const among = await explained({
+    filter: { field: 'a', op: 'in', value: [7, 2, 7] },
+    order: [{ field: 'a', direction: 'asc' }],
+    limit: 60,
+  })
+  assert.equal([among.index, among.order, among.examined, among.returned], ['a,b', 'groups', 100, 60])
+  const byId = await explained({ filter: { field: 'id', op: 'in', value: ['r007', 'r003', 'no'] } })
+  assert.equal([byId.path, byId.range, byId.examined], ['ids', 'id in ["r007", "r003", "no"]', 2])
+  const byStore = await explained({
+    filter: {
+      or: [
+        { field: 'a', op: '=', value: 1 },
+        { field: 'b', op: '=', value: 2 },
+      ],
+    },
+  })
+  assert.equal([byStore.path, byStore.filter, byStore.examined], ['store', 'a = 1 or b = 2', 500])
+  const ordered = await explained({ order: [{ field: 'b', direction: 'asc' }], limit: 5 })
+  assert.equal([ordered.path, ordered.order, ordered.examined], ['store', 'sort', 500])
+  const top = await explained({ order: [{ field: 'name', direction: 'desc' }], limit: 5 })
+  assert.equal([top.path, top.index, top.order, top.examined], ['index', 'name', 'path', 5])
+})
+
+/** Records and indexes for which the answer is known beforehand. */
+async function answers(
+  records: readonly RecordState[],
+  indexes: readonly string[][],
+  change: Partial<Query>,
+): Promise<{ found: string[]; expected: string[]; kind: string | undefined }> {
+  const given = { records, indexes: indexes.map((all) => indexOn(...all)), slow: false }
+  const { view, queries, settle } = createWorld(given)
+  const query = queryOf('c', change)
+  const docs = await settle(queries.all(query))
+  const { limit = Infinity, offset } = query
+  const expected = oracle(records, query).slice(offset, offset + limit)
+  return { found: ids(docs), expected: ids(expected), kind: view.walked.at(-1)?.kind }
+}
+
+const byA = (way: 'asc' | 'desc'): Order => ({ field: 'a', direction: way })
+
+test('ranges of an index are walked in the order of the query, also backwards', async () => {
+  const records = Array.from({ length: 60 }, (_, n) => recordOf(`r${n}`, { a: n % 6, b: n }))
+  const among: Filter = { field: 'a', op: 'in', value: [4, 1, 2] }
+  for (const way of ['asc', 'desc'] as const) {
+    const one = await answers(records, [['a']], { filter: among, order: [byA(way)], limit: 15 })
+    assert.equal([one.found, one.kind], [one.expected, 'index'])
+    const named: Filter = { field: 'id', op: 'in', value: ['r3', 'r11', 'r2', 'none'] }
+    const two = await answers(records, [], { filter: named, order: [{ field: 'id', direction: way }] })
+    assert.equal([two.found, two.kind], [two.expected, 'ids'])
+    assert.is(two.found.length, 3)
+  }
+})
+
+test('values that are cut to one key are met once, and put in order', async () => {
+  const tail = (n: number): string => LONG + String.fromCharCode(99 - n)
+  const records = Array.from({ length: 20 }, (_, n) => recordOf(`r${n}`, { a: tail(n) }))
+  const among: Filter = { field: 'a', op: 'in', value: [tail(3), tail(5)] }
+
+  const cut = await answers(records, [['a']], { filter: among })
+  assert.equal([cut.found.sort(), cut.kind], [['r3', 'r5'], 'index'])
+  const sorted = await answers(records, [['a']], { order: [byA('asc')], limit: 4 })
+  assert.equal(sorted.found, ['r19', 'r18', 'r17', 'r16'])
+  const above: Filter = { field: 'a', op: '>', value: tail(4) }
+  const range = await answers(records, [['a']], { filter: above, order: [byA('asc')] })
+  assert.equal([range.found, range.kind], [['r3', 'r2', 'r1', 'r0'], 'index'])
+})
+
+test('a cursor serves a query that was narrowed to another value', async () => {
+  const records = Array.from({ length: 30 }, (_, n) => recordOf(`r${n}`, { a: n % 3, b: 30 - n }))
+  const { queries, settle } = createWorld({ records, indexes: [indexOn('a', 'b')], slow: false })
+  const ordered = queryOf('c', { order: [byA('asc'), { field: 'b', direction: 'asc' }], limit: 8 })
+  const { cursor } = await settle(queries.page(ordered))
+  const { place } = decodeCursor(cursor)
+
+  const narrow = (value: number): Query => ({
+    ...ordered,
+    limit: undefined,
+    filter: { field: 'a', op: '=', value },
+    after: place,
+  })
+
+  assert.is(await settle(queries.count(narrow(0))), 2)
+  assert.is(await settle(queries.count(narrow(1))), 10)
+  assert.is((await settle(queries.all(narrow(2)))).length, 10)
+})
+
+test('rows that were left out come back when a change makes room for them', async () => {
+  const records = Array.from({ length: 200 }, (_, n) => recordOf(`r${n}`, { a: 1, b: n }))
+  const { view, queries, settle } = createWorld({ records, indexes: [indexOn('a')], slow: true })
+  let changed = false
+  view.onStep = () => {
+    // By now, the record is among the first three.
+    if (changed || !view.looked.includes('r1')) return
+    changed = true
+    const state = recordOf('r1', { a: 2, b: 1 })
+    view.set(state)
+    queries.changed([{ collection: 'c', id: 'r1', state }])
+  }
+  const filter: Filter = { field: 'a', op: '=', value: 1 }
+
+  const docs = await settle(
+    queries.all(queryOf('c', { filter, order: [{ field: 'b', direction: 'asc' }], limit: 3 })),
+  )
+
+  assert.equal(ids(docs), ['r0', 'r2', 'r3'])
+  assert.ok(changed)
+})
+
+test('what is sorted in memory is bounded, and the error says what helps', async () => {
+  const view = new MemoryView()
+  const huge = limits.querySortedMax + 1
+  view.walk = () => {
+    let at = 0
+    return {
+      next: (limit) =>
+        Array.from({ length: Math.min(limit, huge - at) }, () => recordOf(`r${at++}`, { a: at % 7 })),
+      close: () => undefined,
+    }
+  }
+  const simulation = createSimulation(1)
+  const many = new RecordQueries({ env: simulation.env('app'), view, settled: () => undefined })
+  const order = [{ field: 'a', direction: 'asc' } as const]
+  const outcome = many.all(queryOf('c', { order })).catch((error: unknown) => error)
+  const first = many.all(queryOf('c', { order, limit: 2 }))
+  let error: unknown
+  void outcome.then((thrown) => {
+    error = thrown
+  })
+  for (let turn = 0; error === undefined && turn < 1_000; turn += 1) await simulation.pass(1)
+
+  assert.ok(
+    error instanceof BlazeError && error.code === 'TOO_LARGE' && error.message.includes('create an index'),
+  )
+  assert.is((await first).length, 2)
+})
+
+test.run()
