@@ -167,7 +167,7 @@ class SpaceStorage implements Storage {
     const { volume, env, crypto } = this.#options
     const store = await volume.openStore(name)
     try {
-      return await openSpace({ store, spaceId, env, crypto })
+      return await openSpace({ store, spaceId, env, crypto, heals: true })
     } catch (error) {
       await store.close()
       throw error

@@ -41,8 +41,6 @@ interface OpenRelay {
   readonly number: number
   readonly stream: number
   readonly ref: Ref<RelayMessage>
-  /** It stays to show its state, and is not used any more. */
-  ended: boolean
   /** The mark that it was asked, until it is answered. */
   asked: number
 }
@@ -160,7 +158,7 @@ export class DialedCell {
         violated: (error) => session.close(error),
       }),
     })
-    this.#relay = { number, stream, ref, ended: false, asked: 0 }
+    this.#relay = { number, stream, ref, asked: 0 }
     this.#ctx.watch(ref, (reason) => {
       const error = new BlazeError('CLOSED', 'the relay has ended', { cause: reason.error })
       return { type: 'dialed.relayEnded', relay: number, error }
@@ -340,23 +338,17 @@ export class DialedCell {
   /** A refused round leaves the connection up; a fresh stream negotiates again after a while. */
   #relayEnded(number: number, error: BlazeError): void {
     const open = this.#relay
-    if (open === undefined || open.number !== number || open.ended) return
+    if (open === undefined || open.number !== number) return
     this.#error = error
     this.#session?.reset(open.stream, error)
-    // A fork is not healed by asking again: the relay stays, to show its state.
-    if (error.code === 'FORKED') open.ended = true
-    else {
-      this.#relay = undefined
-      void open.ref.stop()
-      const ceilingMs = Math.min(
-        limits.relayRetryMaxMs,
-        limits.relayRetryFirstMs * 2 ** Math.min(this.#relayAttempts, 16),
-      )
-      this.#relayAttempts += 1
-      this.#reopen = this.#ctx.after(ceilingMs * (0.5 + this.#ctx.env.random() / 2), {
-        type: 'dialed.reopen',
-      })
-    }
+    this.#relay = undefined
+    void open.ref.stop()
+    const ceilingMs = Math.min(
+      limits.relayRetryMaxMs,
+      limits.relayRetryFirstMs * 2 ** Math.min(this.#relayAttempts, 16),
+    )
+    this.#relayAttempts += 1
+    this.#reopen = this.#ctx.after(ceilingMs * (0.5 + this.#ctx.env.random() / 2), { type: 'dialed.reopen' })
     this.#report()
   }
 

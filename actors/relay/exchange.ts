@@ -1,10 +1,11 @@
 /**
  * One negotiation and what follows it, over one stream: hello, team, vectors, then rounds both ways (PROTOCOL §10).
- * Invariant: no data leaves before the peer's claims about this device's own writes were compared (REPLICATION rule 23).
+ * Invariant: no data leaves before the peer's claims about this device's own writes were compared (REPLICATION rule 23), and a misfit
+ * sends and acknowledges nothing but to another misfit (rule 21), which takes its writes and no vector from it.
  */
 import { BlazeError, bytesKey, equalBytes, limits, toHex, type Env } from '../../runtime/index.ts'
 import type { CryptoProvider } from '../../runtime/index.ts'
-import type { VectorEntry } from '../replica/index.ts'
+import { vectorDigest, type VectorEntry } from '../replica/index.ts'
 import type { Space } from '../team/index.ts'
 import { Incoming } from './incoming.ts'
 import {
@@ -72,6 +73,9 @@ export class Exchange {
   #readyCame = false
   #ended = false
   #caughtUpWithHello = false
+  #claimsTold = false
+  /** The peer has shown a head of this device's own history that is known here. */
+  #ownShown = false
   /** Marks of the peer that wait until it has everything up to `arrival`. */
   readonly #marks: { id: number; arrival: number }[] = []
   #asked = 0
@@ -80,7 +84,8 @@ export class Exchange {
   constructor(o: ExchangeOptions) {
     this.#o = o
     const { replica, team } = o.space
-    this.#vectorAtHello = [...replica.vector().values()]
+    const { rebase } = replica.misfit
+    this.#vectorAtHello = rebase === undefined ? [...replica.vector().values()] : []
     this.#teamNews = new TeamNews({
       team,
       crypto: o.crypto,
@@ -90,9 +95,10 @@ export class Exchange {
       incarnation: replica.incarnation,
       lastArrival: replica.lastArrival,
       cursor: replica.cursor(o.peer),
-      vectorDigest: replica.vectorDigest(),
+      vectorDigest: rebase === undefined ? replica.vectorDigest() : vectorDigest(new Map(), o.crypto),
       teamDigest: team.digest,
       clockMs: o.env.now(),
+      ...(rebase === undefined ? {} : { rebasing: true }),
     }
     this.#outgoing = new Outgoing({
       replica,
@@ -137,6 +143,19 @@ export class Exchange {
     return this.#ready
   }
 
+  /** This side takes one whole round before it serves and acknowledges. */
+  get rebasing(): boolean {
+    return this.#o.space.replica.misfit.rebase !== undefined
+  }
+
+  /** Another history of the peer's own ids is known here by now: it has to be told, and is at the next hello. */
+  contested(): void {
+    if (this.#ended || this.#theirs === undefined) return
+    const [entry] = this.#claimsOnPeer()
+    if (entry === undefined || this.#claimsTold) return
+    this.abandon(forkError(entry, `seq ${entry.seq} of your replica is known here with another history`))
+  }
+
   /** Difference of the wall clocks at hello, ms: positive when the peer is ahead. Contains the latency of the link. */
   get clockOffsetMs(): number | undefined {
     return this.#clockOffsetMs
@@ -173,6 +192,8 @@ export class Exchange {
     const role = this.#o.space.team.role(this.#o.peer)
     // Data goes to members only; a device that still has to append its join waits.
     if (role === undefined || role === 'suspended') return
+    // Two misfits would wait for each other for ever.
+    if (this.rebasing && this.#theirs?.rebasing !== true) return
     this.#outgoing.pump()
   }
 
@@ -277,9 +298,18 @@ export class Exchange {
       },
     })
     this.#teamNews.start(equalBytes(theirs.teamDigest, this.#mine.teamDigest))
-    const sameVector = equalBytes(theirs.vectorDigest, this.#mine.vectorDigest)
+    const claims = this.#claimsOnPeer()
+    this.#claimsTold = claims.length > 0
+    // What a misfit says of itself is not what it holds.
+    const sameVector =
+      equalBytes(theirs.vectorDigest, this.#mine.vectorDigest) &&
+      !this.#claimsTold &&
+      theirs.rebasing !== true &&
+      !this.rebasing
     if (sameVector) this.#learnVector(this.#vectorAtHello)
     else for (const body of encodeVector(this.#vectorAtHello)) port.send(RELAY_VECTOR, body)
+    // Behind what is held, so that the peer sees both.
+    for (const body of encodeVector(claims)) port.send(RELAY_VECTOR, body)
     // No round is due from a peer whose last arrival this side has applied, while both hold the same writes.
     this.#caughtUpWithHello =
       sameVector &&
@@ -348,16 +378,14 @@ export class Exchange {
       if (this.#isOwn(entry)) {
         if (space.replica.compareOwnHead(entry.seq, entry.commitHash) !== 'equal') {
           this.#fail(
-            new BlazeError(
-              'FORKED',
+            forkError(
+              entry,
               `the peer holds write ${entry.seq} of this device, which this directory does not know`,
-              {
-                details: { seq: entry.seq, replica: toHex(entry.replicaId) },
-              },
             ),
           )
           return
         }
+        this.#ownShown = true
         space.replica.headConfirmed(this.#o.peer, entry.seq)
       }
       this.#peerVector.set(key, entry)
@@ -374,5 +402,20 @@ export class Exchange {
     if (this.#ended) return
     this.end()
     this.#o.port.ended(error)
+    this.#o.space.exchangeEnded(error, this.#ownShown)
   }
+
+  /** Heads of ids of the peer's device that follow another history than the one that is held here. */
+  #claimsOnPeer(): VectorEntry[] {
+    const { team, replica } = this.#o.space
+    return replica.misfit.contested().filter(({ replicaId, seq }) => {
+      const device = team.device(replicaId)
+      if (device === undefined || !equalBytes(device.signKey, this.#o.peer)) return false
+      return seq <= (device.closedAfter ?? Infinity)
+    })
+  }
+}
+
+function forkError({ replicaId, seq }: VectorEntry, text: string): BlazeError {
+  return new BlazeError('FORKED', text, { details: { seq, replicaId: toHex(replicaId) } })
 }

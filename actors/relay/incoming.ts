@@ -236,6 +236,8 @@ export class Incoming {
 
   #changedVector(): VectorEntry[] {
     const changed: VectorEntry[] = []
+    // A misfit takes parts, and acknowledges no write by that.
+    if (this.#replica.misfit.rebase !== undefined) return changed
     for (const entry of this.#replica.vector().values()) {
       const key = bytesKey(entry.replicaId)
       if (this.#told.get(key) === entry.seq) continue

@@ -83,6 +83,7 @@ class RelayCell {
   /** What the space did since the cell looked last; looked at after every message. */
   #dataMoved = false
   #teamMoved = false
+  #contested = false
   #failure: BlazeError | undefined
   #live = false
   /** What the machine will be in once it has handled the events of this turn. */
@@ -105,7 +106,7 @@ class RelayCell {
             type: 'relay.result',
             settle: () => (result.ok ? done(result.value) : failed(result.error)),
           })),
-        negotiated: () => this.#enter('syncing', { type: 'relay.negotiated' }),
+        negotiated: () => this.#negotiated(),
         progressed: () => this.#progressed(),
         ended: (error) => this.#ended(error),
       },
@@ -125,6 +126,12 @@ class RelayCell {
     ctx.own(
       space.onTeamChanged(() => {
         this.#teamMoved = true
+        this.#wake()
+      }),
+    )
+    ctx.own(
+      space.replica.misfit.onContested(() => {
+        this.#contested = true
         this.#wake()
       }),
     )
@@ -186,6 +193,10 @@ class RelayCell {
 
   #look(): void {
     if (this.#failure !== undefined) this.#exchange.abandon(this.#failure)
+    if (this.#contested) {
+      this.#contested = false
+      this.#exchange.contested()
+    }
     if (this.#teamMoved) {
       this.#teamMoved = false
       this.#exchange.teamChanged()
@@ -196,8 +207,14 @@ class RelayCell {
     this.#progressed()
   }
 
+  #negotiated(): void {
+    if (this.#exchange.rebasing) this.#enter('rebasing', { type: 'relay.rebasing' })
+    else this.#enter('syncing', { type: 'relay.negotiated' })
+  }
+
   #progressed(): void {
     const { caughtUp } = this.#exchange
+    if (this.#state === 'rebasing' && !this.#exchange.rebasing) this.#negotiated()
     if (caughtUp && !this.#live) {
       this.#live = true
       this.#enter('live', { type: 'relay.caughtUp' })

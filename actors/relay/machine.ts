@@ -7,16 +7,26 @@ export type RelayEvent =
   | { type: 'relay.behind' }
   | { type: 'relay.spoiled' }
   | { type: 'relay.forked' }
+  | { type: 'relay.rebasing' }
 
 /**
+ * `rebasing`: this side is a misfit; it takes one whole round, and sends and acknowledges nothing until then;
  * `paused`: a round was refused, the reason is in the report, and a later stream tries again;
- * `diverged`: two histories of one replica id exist, and nothing is sent until that is mended.
+ * `diverged`: two histories of one replica id exist; a later stream tries again, and finds it mended once the device has rebased.
  */
 export const relayMachine: AnyStateMachine = setup({ types: { events: {} as RelayEvent } }).createMachine({
   id: 'relay',
   initial: 'negotiating',
   states: {
     negotiating: {
+      on: {
+        'relay.negotiated': 'syncing',
+        'relay.rebasing': 'rebasing',
+        'relay.spoiled': 'paused',
+        'relay.forked': 'diverged',
+      },
+    },
+    rebasing: {
       on: { 'relay.negotiated': 'syncing', 'relay.spoiled': 'paused', 'relay.forked': 'diverged' },
     },
     syncing: { on: { 'relay.caughtUp': 'live', 'relay.spoiled': 'paused', 'relay.forked': 'diverged' } },

@@ -33,7 +33,11 @@ export interface RelayHello {
   readonly teamDigest: Uint8Array
   /** Wall clock of the sender, ms. */
   readonly clockMs: number
+  /** The sender is a misfit: it acknowledges nothing, and serves none but another misfit. */
+  readonly rebasing?: boolean
 }
+
+const FEATURE_REBASING = 1
 
 export interface RelayData {
   readonly round: number
@@ -64,7 +68,7 @@ export interface RelaySpoiled {
 export function encodeHello(hello: RelayHello): Uint8Array {
   const writer = new ByteWriter(128)
   writer
-    .u32(0)
+    .u32(hello.rebasing === true ? FEATURE_REBASING : 0)
     .bytes(hello.incarnation)
     .u48(hello.lastArrival)
     .u8(hello.cursor === undefined ? 0 : 1)
@@ -74,7 +78,8 @@ export function encodeHello(hello: RelayHello): Uint8Array {
 
 export function parseHello(bytes: Uint8Array): RelayHello {
   const reader = new ByteReader(bytes, 'relay hello')
-  reader.u32() // features: none yet, unknown ones are ignored
+  // Unknown features are ignored.
+  const rebasing = (reader.u32() & FEATURE_REBASING) !== 0
   const incarnation = reader.bytes(16)
   const lastArrival = reader.u48()
   const hasCursor = reader.u8()
@@ -87,6 +92,7 @@ export function parseHello(bytes: Uint8Array): RelayHello {
     vectorDigest: reader.bytes(32),
     teamDigest: reader.bytes(32),
     clockMs: reader.u48(),
+    ...(rebasing ? { rebasing } : {}),
   }
   reader.end()
   return hello

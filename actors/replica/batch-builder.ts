@@ -11,7 +11,9 @@ import type { ReplicaNumbers, ReplicaState } from './replica-state.ts'
 import {
   arrivalKey,
   batchKey,
+  confirmedKey,
   encodeBatch,
+  encodeConfirmed,
   encodeTagRow,
   encodeVectorRow,
   headKey,
@@ -20,7 +22,7 @@ import {
 } from './row.ts'
 import type { Held, StoredVectorEntry } from './row.ts'
 import { SetHash } from './set-hash.ts'
-import type { Stage } from './stage.ts'
+import type { OwnRun, Stage } from './stage.ts'
 import type { StoreOperation } from './store.ts'
 import type { TagEdit } from './tag-table.ts'
 
@@ -43,9 +45,14 @@ export interface BuildContext {
 export interface BatchPlan {
   readonly operations: StoreOperation[]
   readonly numbers: ReplicaNumbers
+  /** Of the batch, and how many of the oldest batch records it takes away. */
+  readonly bytes: number
+  readonly dropped: number
   readonly vector: readonly StoredVectorEntry[]
   /** Own heads whose rows the batch removes. */
   readonly headsRemoved: readonly number[]
+  /** What the row of the confirmed own head says from then on. */
+  readonly confirmed: number | undefined
 }
 
 const NO_COMMIT = new Uint8Array(32)
@@ -61,13 +68,17 @@ export function buildBatch(
 
   const vector = new Map(stage.vector)
   for (const { record, lists } of stage.commits.values()) ledger.add(record, lists)
-  const head = cutOwnCommits(stage.own, context)
+  const head = cutOwnCommits(stage, context)
   const headsRemoved = head === undefined ? [] : state.heads.surplus()
   if (head !== undefined) {
     vector.set(bytesKey(head.replicaId), entryOf(head))
     for (const seq of headsRemoved) operations.push({ type: 'del', key: headKey(seq) })
     operations.push({ type: 'put', key: headKey(head.lastSeq), value: head.hash })
   }
+
+  const confirmed = state.heads.unstored()
+  if (confirmed !== undefined)
+    operations.push({ type: 'put', key: confirmedKey, value: encodeConfirmed(confirmed) })
 
   const numbers = editTags(edits, context, operations)
 
@@ -85,19 +96,23 @@ export function buildBatch(
       const key = bytesKey(record.replicaId)
       return (newest.get(key) ?? state.vector.get(key))?.commitFirstSeq === record.firstSeq
     }),
-    ...batchRows(numbers, state.numbers.lastArrival + 1),
   )
-  return { operations, numbers, vector: moved, headsRemoved }
+  const { rows, bytes, dropped } = batchRecord(operations, numbers, state)
+  operations.push(...rows)
+  return { operations, numbers, bytes, dropped, vector: moved, headsRemoved, confirmed }
 }
 
 /** Cuts own writes into signed commits and returns the last. */
-function cutOwnCommits(writes: readonly Held[], context: BuildContext): CommitRecord | undefined {
+function cutOwnCommits(
+  { own: writes, transactions }: Stage,
+  context: BuildContext,
+): CommitRecord | undefined {
   const { own, state, ledger } = context
   if (own === undefined || writes.length === 0) return undefined
   let previous = state.vector.get(bytesKey(own.replicaId))?.commitHash ?? NO_COMMIT
   let last: CommitRecord | undefined
-  for (let at = 0; at < writes.length; at += limits.commitBlockEnvelopesMax) {
-    const cut = writes.slice(at, at + limits.commitBlockEnvelopesMax)
+  for (const { from, count } of commitRuns(writes.length, transactions)) {
+    const cut = writes.slice(from, from + count)
     const firstSeq = (cut[0] as Held).envelope.seq
     const { record, lists } = signCommit(
       {
@@ -116,6 +131,22 @@ function cutOwnCommits(writes: readonly Held[], context: BuildContext): CommitRe
     last = record
   }
   return last
+}
+
+/** Which writes go into which commit: a transaction is one, what stands between them is cut into blocks. */
+function commitRuns(writes: number, transactions: readonly OwnRun[]): OwnRun[] {
+  const runs: OwnRun[] = []
+  let at = 0
+  for (const next of [...transactions, { from: writes, count: 0 }]) {
+    while (at < next.from) {
+      const count = Math.min(limits.commitBlockEnvelopesMax, next.from - at)
+      runs.push({ from: at, count })
+      at += count
+    }
+    if (next.count > 0) runs.push(next)
+    at += next.count
+  }
+  return runs
 }
 
 function entryOf(record: CommitRecord): StoredVectorEntry {
@@ -156,28 +187,63 @@ function editTags(
   return { lastArrival, batch: state.numbers.batch + 1, setHash, liveEnvelopes, tags }
 }
 
-function batchRows(numbers: ReplicaNumbers, firstArrival: number): StoreOperation[] {
-  const { lastArrival, batch, setHash } = numbers
-  const record = encodeBatch({ firstArrival, lastArrival, setHash: setHash.bytes() })
-  const rows: StoreOperation[] = [{ type: 'put', key: batchKey(batch), value: record }]
-  if (batch > limits.batchRecordsMax)
-    rows.push({ type: 'del', key: batchKey(batch - limits.batchRecordsMax) })
-  return rows
+/** Bytes of a record and of what it takes away. */
+const RECORD_BYTES = 96
+/** Bytes that the store adds to an operation. */
+const OPERATION_BYTES = 8
+
+/** The record of a batch that consists of `operations`, and what its record takes away. */
+function batchRecord(
+  operations: readonly StoreOperation[],
+  numbers: ReplicaNumbers,
+  state: Pick<ReplicaState, 'numbers' | 'window'>,
+): { rows: StoreOperation[]; bytes: number; dropped: number } {
+  let bytes = RECORD_BYTES
+  for (const operation of operations) {
+    bytes += OPERATION_BYTES + operation.key.length
+    if (operation.type === 'put') bytes += operation.value.length
+  }
+  const { lastArrival, batch, setHash, liveEnvelopes, tags } = numbers
+  const { firstKept } = state.window
+  const dropped = state.window.surplus(bytes)
+  const value = encodeBatch({
+    firstArrival: state.numbers.lastArrival + 1,
+    lastArrival,
+    setHash: setHash.bytes(),
+    liveEnvelopes,
+    tags,
+    bytes,
+    firstKept: firstKept + dropped,
+  })
+  const rows: StoreOperation[] = [{ type: 'put', key: batchKey(batch), value }]
+  for (let n = firstKept; n < firstKept + dropped; n += 1) rows.push({ type: 'del', key: batchKey(n) })
+  return { rows, bytes, dropped }
 }
 
-/** Rows of a batch that changes no tag: what opening a store writes. */
-export function emptyBatchRows(numbers: ReplicaNumbers): StoreOperation[] {
-  return batchRows(numbers, numbers.lastArrival + 1)
+/** A batch that changes no tag, and has landed once it was synced: what opening a store writes. */
+export function emptyBatch(
+  operations: readonly StoreOperation[],
+  state: Pick<ReplicaState, 'numbers' | 'window'>,
+): { operations: StoreOperation[]; land: () => ReplicaNumbers } {
+  const numbers = { ...state.numbers, batch: state.numbers.batch + 1 }
+  const { rows, bytes, dropped } = batchRecord(operations, numbers, state)
+  const land = (): ReplicaNumbers => {
+    state.window.landed(bytes, dropped)
+    return numbers
+  }
+  return { operations: [...operations, ...rows], land }
 }
 
 /** The batch was synced. */
 export function landBatch(plan: BatchPlan, edits: ReadonlyMap<string, TagEdit>, context: BuildContext): void {
   const { state, own } = context
   state.numbers = plan.numbers
+  state.window.landed(plan.bytes, plan.dropped)
   for (const entry of plan.vector) state.vector.set(bytesKey(entry.replicaId), entry)
   for (const edit of edits.values()) state.recent.add(edit)
   const head = plan.vector.find(
     ({ replicaId }) => own !== undefined && bytesKey(replicaId) === bytesKey(own.replicaId),
   )
   if (head !== undefined) state.heads.landed(head, plan.headsRemoved)
+  if (plan.confirmed !== undefined) state.heads.stored(plan.confirmed)
 }

@@ -11,6 +11,8 @@ import {
   equalBytes,
   limits,
   readU48,
+  Slab,
+  slabBytes,
   writeU32,
   writeU48,
 } from '../../runtime/index.ts'
@@ -34,6 +36,9 @@ const SEAL_NUMBER_AT = BOOT_ID_AT + BOOT_ID_BYTES
 const CONTEXTS_AT = SEAL_NUMBER_AT + 6
 const CONTEXT_BYTES = REPLICA_ID_BYTES + 6
 const BODY_LENGTH_BYTES = 4
+
+/** Those that were written together are synced, and forgotten, together. */
+const envelopes = new Slab()
 
 /** "This envelope merged all writes of that replica on the tag up to `seq`", and therefore kills them. */
 export interface ContextEntry {
@@ -179,7 +184,7 @@ function readContext(bytes: Uint8Array): ContextEntry[] {
 export function encodeHeader(header: EnvelopeHeader): Uint8Array {
   const contexts = header.context.length
   assert(contexts <= limits.envelopeContextsMax, `${contexts} contexts in a header`)
-  const bytes = new Uint8Array(CONTEXTS_AT + 1 + contexts * CONTEXT_BYTES)
+  const bytes = slabBytes(CONTEXTS_AT + 1 + contexts * CONTEXT_BYTES)
   bytes[0] = VERSION
   bytes[1] = header.deleted ? FLAG_DELETED : 0
   bytes.set(header.tag, TAG_AT)
@@ -208,7 +213,7 @@ export function assembleEnvelope(header: Uint8Array, sealed: Uint8Array, crypto:
       details: { bytes: sealed.length, bytesMax: limits.envelopeBodyBytesMax },
     })
   }
-  const bytes = new Uint8Array(header.length + BODY_LENGTH_BYTES + sealed.length)
+  const bytes = envelopes.take(header.length + BODY_LENGTH_BYTES + sealed.length)
   bytes.set(header)
   writeU32(bytes, header.length, sealed.length)
   bytes.set(sealed, header.length + BODY_LENGTH_BYTES)

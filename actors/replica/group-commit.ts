@@ -76,6 +76,11 @@ export class GroupCommit {
     })
   }
 
+  /** Something other than a batch showed that the store cannot be used. */
+  poison(error: BlazeError): void {
+    if (this.#error === undefined) this.#fail(error)
+  }
+
   #schedule(): void {
     if (this.#scheduled || this.#busy) return
     this.#scheduled = true
@@ -106,6 +111,8 @@ export class GroupCommit {
   }
 
   #landed(batch: BuiltBatch): void {
+    // Poisoned meanwhile: whoever waited has been told that it is unknown.
+    if (this.#error !== undefined) return
     this.#busy = false
     const landed = this.#flying
     this.#flying = []
@@ -118,6 +125,7 @@ export class GroupCommit {
   }
 
   #fail(cause: unknown): void {
+    if (this.#error !== undefined) return
     const known = cause instanceof BlazeError && (cause.code === 'POISONED' || cause.code === 'DAMAGED')
     const error = known
       ? cause

@@ -8,6 +8,8 @@ export type {
   Authority,
   AuthorityDevice,
   Cursor,
+  CopyOf,
+  Misfit,
   OfferedPart,
   OwnDraft,
   OwnHeadComparison,
@@ -16,8 +18,20 @@ export type {
   ReplicaOptions,
   Round,
   RoundPart,
+  ScannedTag,
   TagChange,
+  VerifyOptions,
+  VerifyProgress,
+  VerifyReport,
+  WriteOptions,
 } from './replica.ts'
+
+// The way back of a misfit.
+export { prepareRebase } from './rebase/prepare-rebase.ts'
+export { readConfirmed, readRebase } from './rebase/rebase.ts'
+export type { LeftReplica, Rebase, RebaseOrder, RebaseReason } from './rebase/rebase.ts'
+export type { RowRange } from './rebase/row-walk.ts'
+export type { Salvaged } from './rebase/salvage.ts'
 
 // Its parts.
 export { Envelope } from './envelope.ts'

@@ -40,15 +40,14 @@ export function offer<H extends { readonly envelope: Dotted }>(live: readonly H[
 
 /** The context of a write that merges the whole live set: its dots, and all that they had merged. */
 export function contextOf(live: readonly Dotted[]): ContextEntry[] {
+  const [first] = live
+  if (first === undefined) return []
+  // Nearly every set: one envelope, which had nothing to merge.
+  if (live.length === 1 && first.context.length === 0) return [{ replicaId: first.replicaId, seq: first.seq }]
   const merged = new Map<string, ContextEntry>()
-  const raise = (entry: ContextEntry): void => {
-    const key = bytesKey(entry.replicaId)
-    const known = merged.get(key)
-    if (known === undefined || known.seq < entry.seq) merged.set(key, entry)
-  }
   for (const envelope of live) {
-    raise({ replicaId: envelope.replicaId, seq: envelope.seq })
-    for (const entry of envelope.context) raise(entry)
+    raise(merged, envelope)
+    for (const entry of envelope.context) raise(merged, entry)
   }
   const entries = [...merged.values()]
   if (entries.length > limits.envelopeContextsMax) {
@@ -57,4 +56,10 @@ export function contextOf(live: readonly Dotted[]): ContextEntry[] {
     entries.length = limits.envelopeContextsMax
   }
   return entries.sort((a, b) => compareBytes(a.replicaId, b.replicaId))
+}
+
+function raise(merged: Map<string, ContextEntry>, { replicaId, seq }: ContextEntry): void {
+  const key = bytesKey(replicaId)
+  const known = merged.get(key)
+  if (known === undefined || known.seq < seq) merged.set(key, { replicaId, seq })
 }

@@ -2,17 +2,17 @@
  * The replica of this process: own writes and peers' parts on their way into one store, rounds on their way out.
  * Invariant: staging is synchronous, so what a writer read with `live()` is what its write merges.
  */
-import { assert, BlazeError, bytesKey, limits } from '../../runtime/index.ts'
+import { BlazeError, bytesKey, limits } from '../../runtime/index.ts'
 import { readArrivals } from './arrival-page.ts'
 import { buildBatch, landBatch } from './batch-builder.ts'
 import type { BuildContext } from './batch-builder.ts'
 import { CommitLedger } from './commit-ledger.ts'
-import { assembleEnvelope, encodeHeader } from './envelope.ts'
 import type { Envelope } from './envelope.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { BuiltBatch } from './group-commit.ts'
-import { kills, offer } from './live-set.ts'
-import { forked } from './round/part-check.ts'
+import { offer } from './live-set.ts'
+import { refuseSeenDot, sealOwn } from './own-write.ts'
+import { LocalMisfit } from './rebase/local-misfit.ts'
 import { PartInbox } from './round/part-inbox.ts'
 import { lastArrivalOf } from './replica-state.ts'
 import type { ReplicaState } from './replica-state.ts'
@@ -26,19 +26,25 @@ import type {
   Replica,
   ReplicaOptions,
   Round,
+  ScannedTag,
   TagChange,
+  VerifyOptions,
+  VerifyProgress,
+  VerifyReport,
+  WriteOptions,
 } from './replica.ts'
 import { snapshotSource } from './round/round-source.ts'
 import type { RoundSource } from './round/round-source.ts'
 import { createRound } from './round/round.ts'
-import { cursorKey, parseCursor, parseStored, SIBLINGS_MAX } from './row.ts'
+import { cursorKey, parseCursor, parseStored, tagRowsAfter } from './row.ts'
 import type { Held, StoredVectorEntry } from './row.ts'
-import { commitName, Stage } from './stage.ts'
+import { checkCommitCount, commitName, Stage } from './stage.ts'
 import type { OrderedStore, StoreOperation, StoreSnapshot } from './store.ts'
 import { TagTable } from './tag-table.ts'
 import type { TagEdit } from './tag-table.ts'
 import { vectorDigest } from './vector.ts'
 import type { Vector } from './vector.ts'
+import { Verification } from './verification.ts'
 
 const NO_ENVELOPES: readonly Envelope[] = []
 
@@ -46,6 +52,7 @@ export class LocalReplica implements Replica {
   readonly spaceId: Uint8Array
   readonly incarnation: Uint8Array
   readonly store: OrderedStore
+  readonly misfit: LocalMisfit
   readonly #options: ReplicaOptions
   readonly #state: ReplicaState
   readonly #context: BuildContext
@@ -53,6 +60,7 @@ export class LocalReplica implements Replica {
   readonly #ledger: CommitLedger
   readonly #group: GroupCommit
   readonly #inbox: PartInbox
+  readonly #verification: Verification
   readonly #committed = new Set<(changes: readonly TagChange[]) => void>()
   readonly #poisoned = new Set<(error: BlazeError) => void>()
   #stage = new Stage()
@@ -87,12 +95,31 @@ export class LocalReplica implements Replica {
       ownReplicaId: own?.replicaId,
       state,
       tags: this.#tags,
-      check: () => this.#checkRoom(),
+      check: () => this.#checkDisk(false),
       stage: () => this.#stage,
       known: (replicaId, firstSeq) => this.#knownCommit(replicaId, firstSeq),
       newestEntry: (replicaId) => this.#newestEntry(replicaId),
       seen: (replicaId) => this.#newestEntry(replicaId)?.seq ?? 0,
+      contested: (entry) => this.misfit.contest(entry),
       request: () => this.#group.request(),
+    })
+    this.misfit = new LocalMisfit({
+      state,
+      tags: this.#tags,
+      check: () => this.#checkRoom(),
+      stage: () => this.#stage,
+      seal: (draft) => this.#seal(draft, this.#nextSeq++),
+      request: () => this.#group.request(),
+    })
+    this.#verification = new Verification({
+      ...options,
+      soundness: state.soundness,
+      snapshot: () =>
+        this.#group.whenQuiet(() => {
+          this.#check()
+          return { snapshot: store.snapshot(), tags: this.tags }
+        }),
+      poison: (error) => this.#group.poison(error),
     })
   }
 
@@ -139,8 +166,19 @@ export class LocalReplica implements Replica {
     return readArrivals(host, after, limit)
   }
 
+  async scan(after: Uint8Array | undefined, limit: number): Promise<ScannedTag[]> {
+    this.#check()
+    const rows = await this.store.range({ ...tagRowsAfter(after), limit })
+    this.#check()
+    return rows.map(([key, value]) => this.#tags.scanned(key.subarray(1), value))
+  }
+
   hasStaged(tag: Uint8Array): boolean {
     return this.#tags.isStaged(tag)
+  }
+
+  hasStagedForeign(tag: Uint8Array): boolean {
+    return this.#tags.isStagedForeign(tag)
   }
 
   settled(): Promise<void> {
@@ -152,16 +190,20 @@ export class LocalReplica implements Replica {
     return this.#sealNumber
   }
 
-  async write(drafts: readonly OwnDraft[]): Promise<void> {
-    this.#checkRoom()
+  async write(drafts: readonly OwnDraft[], { atomic = false }: WriteOptions = {}): Promise<void> {
+    this.#checkDisk(drafts.every(({ deleted }) => deleted))
+    this.misfit.check()
     if (drafts.length === 0) return
-    for (const draft of drafts) this.#refuseSeenDot(draft)
+    if (atomic) checkCommitCount(drafts.length)
+    for (const draft of drafts)
+      refuseSeenDot(draft, this.#nextSeq, this.#tags.newest(draft.tag), this.#context)
     const writes = drafts.map((draft, index) => this.#seal(draft, this.#nextSeq + index))
+    this.#stage.addOwn(writes, atomic)
     for (const held of writes) {
-      const { envelope } = held
-      this.#tags.stage(envelope.tag, offer(this.#tags.newest(envelope.tag), held), false)
-      this.#stage.own.push(held)
-      this.#stage.bytes += envelope.bytes.length
+      const { tag } = held.envelope
+      const live = offer(this.#tags.newest(tag), held)
+      if (atomic) this.#tags.stageLast(tag, live)
+      else this.#tags.stage(tag, live, false)
     }
     this.#nextSeq += writes.length
     await this.#group.request()
@@ -227,6 +269,15 @@ export class LocalReplica implements Replica {
     return this.#inbox.apply(part)
   }
 
+  async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    this.#check()
+    return this.#verification.run(options)
+  }
+
+  get verifying(): VerifyProgress | undefined {
+    return this.#verification.progress
+  }
+
   onCommitted(listener: (changes: readonly TagChange[]) => void): () => void {
     this.#committed.add(listener)
     return () => this.#committed.delete(listener)
@@ -244,15 +295,26 @@ export class LocalReplica implements Replica {
 
   async #close(): Promise<void> {
     try {
+      await this.#verification.close()
+      // The last confirmations came after the last batch.
+      if (this.#state.heads.unstored() !== undefined) await this.#group.request()
       await this.#group.settled()
-    } finally {
+    } catch (error) {
       await this.store.close()
+      throw error
     }
+    // Together: a store that closes ends what is on its way first.
+    await Promise.all([this.#verification.noteClosed(), this.store.close()])
   }
 
   #check(): void {
     this.#group.check()
     if (this.#closing !== undefined) throw new BlazeError('CLOSED', 'the replica is closed')
+  }
+
+  #checkDisk(frees: boolean): void {
+    this.#checkRoom()
+    this.store.checkSpace?.(this.#options.env.monotonic(), frees)
   }
 
   #checkRoom(): void {
@@ -266,28 +328,7 @@ export class LocalReplica implements Replica {
   }
 
   #seal(draft: OwnDraft, seq: number): Held {
-    const own = this.#context.own
-    assert(own !== undefined, 'a write on a replica that has no own id')
-    const { tag, life, deleted, context, keyId } = draft
-    const sealNumber = this.nextSealNumber()
-    const { replicaId, bootId } = own
-    const header = encodeHeader({ deleted, tag, replicaId, seq, life, keyId, bootId, sealNumber, context })
-    const envelope = assembleEnvelope(header, draft.seal(header, sealNumber), this.#options.crypto)
-    return { envelope, commitFirstSeq: 0 }
-  }
-
-  /** A context that covers a write not made yet comes from another copy of this device, or from a liar. */
-  #refuseSeenDot({ tag, context }: OwnDraft): void {
-    const own = this.#context.own
-    assert(own !== undefined, 'a write on a replica that has no own id')
-    const next = { tag, replicaId: own.replicaId, seq: this.#nextSeq, context }
-    const live = this.#tags.newest(tag)
-    if (kills(next, next) || live.some(({ envelope }) => kills(envelope, next))) {
-      throw forked(own.replicaId, `a stored envelope has merged seq ${next.seq}, which is new here`)
-    }
-    if (live.length >= SIBLINGS_MAX && !live.some(({ envelope }) => kills(next, envelope))) {
-      throw new BlazeError('TOO_LARGE', `the tag has ${live.length} siblings; merge them with the write`)
-    }
+    return sealOwn(draft, seq, this.nextSealNumber(), this.#context)
   }
 
   #knownCommit(replicaId: Uint8Array, firstSeq: number): ReturnType<CommitLedger['newest']> {
@@ -315,14 +356,15 @@ export class LocalReplica implements Replica {
         this.#ledger.land()
         this.#flying = new Stage()
         this.#tell(edits)
+        if (stage.endsRebase) this.misfit.landed()
       },
     }
   }
 
   #tell(edits: ReadonlyMap<string, TagEdit>): void {
     if (edits.size === 0 || this.#committed.size === 0) return
-    const changes = [...edits.values()].map(({ tag, arrival, live, foreign }): TagChange => {
-      return { tag, arrival, live: envelopesOf(live), own: !foreign }
+    const changes = [...edits.values()].map(({ tag, arrival, live, foreign, base }): TagChange => {
+      return { tag, arrival, live: envelopesOf(live), own: !foreign, isNew: base.arrival === 0 }
     })
     for (const listener of this.#committed) listener(changes)
   }

@@ -3,9 +3,11 @@
  * Invariant: it shows the last synced batch and changes only when a batch has landed.
  */
 import { equalBytes, limits } from '../../runtime/index.ts'
+import type { BatchWindow } from './batch-window.ts'
 import type { OwnHeads } from './own-heads.ts'
+import type { Rebase } from './rebase/rebase.ts'
 import type { Arrival } from './replica.ts'
-import type { Incarnation, StoredVectorEntry } from './row.ts'
+import type { Incarnation, SoundnessRow, StoredVectorEntry } from './row.ts'
 import type { SetHash } from './set-hash.ts'
 
 /** As found on the disk, or as a batch leaves it. */
@@ -26,6 +28,12 @@ export interface ReplicaState {
   /** Newest last. */
   readonly incarnations: readonly Incarnation[]
   readonly recent: RecentArrivals
+  /** What this replica still owes before it may write, serve or acknowledge. */
+  rebase: Rebase | undefined
+  /** The batch records that the store keeps. */
+  readonly window: BatchWindow
+  /** As the opening stored it. */
+  readonly soundness: SoundnessRow
 }
 
 /** The last arrival of an incarnation, or undefined when it is not listed (rule 14). */

@@ -6,7 +6,8 @@ import type { BlazeError, CryptoProvider, Env, Signer } from '../../runtime/inde
 import type { ContextEntry, Envelope } from './envelope.ts'
 import type { PartItem } from './round/part.ts'
 import type { OrderedStore, StoreOperation } from './store.ts'
-import type { Vector } from './vector.ts'
+import type { Rebase } from './rebase/rebase.ts'
+import type { Vector, VectorEntry } from './vector.ts'
 
 /** Who may have signed what: answered by the team. */
 export interface Authority {
@@ -17,6 +18,8 @@ export interface Authority {
 export interface AuthorityDevice {
   verify(message: Uint8Array, signature: Uint8Array): boolean
   readonly mayWrite: boolean
+  /** The device has left this id for another: past this seq its history may have several branches. */
+  readonly closedAfter?: number | undefined
 }
 
 /** One write of this device. The replica gives it its dot and has it sealed at once. */
@@ -29,6 +32,14 @@ export interface OwnDraft {
   readonly keyId: Uint8Array
   /** Returns ciphertext and its 16-byte tag, with `header` as associated data and the seal number in the nonce. */
   seal(header: Uint8Array, sealNumber: number): Uint8Array
+}
+
+export interface WriteOptions {
+  /**
+   * All drafts in one signed commit, which members show as a whole or not at all: `TOO_LARGE` above `limits.commitEnvelopesMax`
+   * drafts or `limits.commitBytesMax` sealed bytes. Default false: cut into commits of `limits.commitBlockEnvelopesMax`.
+   */
+  readonly atomic?: boolean
 }
 
 /** How far a store has read another: arrival of one incarnation. */
@@ -56,11 +67,18 @@ export interface TagChange {
   readonly live: readonly Envelope[]
   /** True when nothing but writes of this device changed the tag in this batch. */
   readonly own: boolean
+  /** True when the store had no row of the tag before the batch. */
+  readonly isNew: boolean
 }
 
 /** A tag as it was synced: its live set, and the arrival that brought it; arrival 0 for an unknown tag. */
 export interface PresentTag {
   readonly arrival: number
+  readonly live: readonly Envelope[]
+}
+
+export interface ScannedTag {
+  readonly tag: Uint8Array
   readonly live: readonly Envelope[]
 }
 
@@ -93,8 +111,59 @@ export interface Round {
   close(): void
 }
 
+/** Of a pass over the whole store. */
+export interface VerifyProgress {
+  readonly rows: number
+  /** About how many there are. */
+  readonly rowsExpected: number
+}
+
+export interface VerifyOptions {
+  /** Ends the pass with `ABORTED`. */
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((progress: VerifyProgress) => void) | undefined
+  /** Verifies the signature of every commit, too; about 9,000 a second. */
+  readonly signatures?: boolean | undefined
+  /** Sees every tag, for a look with keys; a `BlazeError` that it throws is a problem of the tag. */
+  readonly visit?: ((tag: Uint8Array, live: readonly Envelope[], arrival: number) => void) | undefined
+}
+
+export interface VerifyReport {
+  readonly rows: number
+  readonly bytes: number
+  readonly commits: number
+  readonly tags: number
+  readonly envelopes: number
+  /** The first few in words; `count` counts all. The replica is poisoned with `DAMAGED` when there are any. */
+  readonly problems: readonly string[]
+  readonly count: number
+  readonly tookMs: number
+}
+
 /** How this device's own history compares with what a peer shows of it (REPLICATION rule 23). */
 export type OwnHeadComparison = 'equal' | 'different' | 'unknown'
+
+/** Rebase and forks, REPLICATION rules 21 to 23. */
+export interface Misfit {
+  /** What this replica still owes before it may write, serve or acknowledge; undefined when it owes nothing. */
+  readonly rebase: Rebase | undefined
+  /**
+   * Makes own writes past the fork point on these tags again as new dots, in one batch with the leaving of the old ones. `copy` seals
+   * one, or returns undefined for what it cannot open, which stays. Resolves, synced, with their number.
+   */
+  reissue(tags: readonly Uint8Array[], copy: CopyOf): Promise<number>
+  /** All is made again. From now on the end of one whole round ends the rebase; without any peer (`alone`) it ends here. */
+  reissued(options: { readonly alone: boolean }): Promise<void>
+  /** Called once, when the batch that ended the rebase was synced. */
+  onRebased(listener: () => void): () => void
+  /** The last own seq that is certainly in the history of whoever showed this head of another; see `forkPointOf`. */
+  forkPoint(shown: { readonly seq: number; readonly contested: boolean }): number
+  /** Heads of ids of others that belong to another history than the one that is held here: their devices have to hear of them. */
+  contested(): readonly VectorEntry[]
+  onContested(listener: (entry: VectorEntry) => void): () => void
+}
+
+export type CopyOf = (envelope: Envelope) => Pick<OwnDraft, 'keyId' | 'seal'> | undefined
 
 export interface Replica {
   readonly spaceId: Uint8Array
@@ -118,7 +187,11 @@ export interface Replica {
   present(tag: Uint8Array): PresentTag
   /** At most `limit` arrivals after that one. Rejects with `DAMAGED`, `POISONED`, `CLOSED`. */
   arrivals(after: number, limit: number): Promise<ArrivalPage>
+  /** Up to `limit` tags after that one, in no order that means anything, as they were synced; none at the end. Rejects with `POISONED`, `CLOSED`. */
+  scan(after: Uint8Array | undefined, limit: number): Promise<ScannedTag[]>
   hasStaged(tag: Uint8Array): boolean
+  /** Whether some of what is staged came from a peer: it counts as shown only once it was synced. */
+  hasStagedForeign(tag: Uint8Array): boolean
   /** Resolves when all that is staged now was synced. Rejects with `POISONED`. */
   settled(): Promise<void>
 
@@ -126,10 +199,10 @@ export interface Replica {
   nextSealNumber(): number
   /**
    * Assigns dots and seals before it returns, stages all drafts or none, and resolves after the group commit was synced.
-   * Rejects with `OVERLOADED` while too much is staged, `TOO_LARGE` for a body above its limit, `FORKED` when a stored envelope
-   * claims to have merged this write already, `POISONED`, `CLOSED`.
+   * Rejects with `OVERLOADED` while too much is staged, `DISK_FULL`, `TOO_LARGE` for a body above its limit, `FORKED` when a stored envelope
+   * claims to have merged this write already, `REBASING`, `POISONED`, `CLOSED`.
    */
-  write(drafts: readonly OwnDraft[]): Promise<void>
+  write(drafts: readonly OwnDraft[], options?: WriteOptions): Promise<void>
   /** Rows of others (team), in the next group commit. */
   extra(operations: readonly StoreOperation[]): Promise<void>
 
@@ -153,9 +226,21 @@ export interface Replica {
   /**
    * Verifies everything, then keeps all of the part in one batch or nothing. Resolves after the sync with the number of tags
    * that changed. Rejects with `UNKNOWN_REPLICA` (`details.replicaId`), `FORBIDDEN`, `BAD_SIGNATURE`, `PROTOCOL_VIOLATION`, `FORKED`,
-   * `OVERLOADED`, `POISONED`, `CLOSED`.
+   * `OVERLOADED`, `DISK_FULL`, `POISONED`, `CLOSED`.
    */
   applyPart(part: OfferedPart): Promise<{ changed: number }>
+
+  /**
+   * Reads one moment of the whole store beside everything else and reports. What is wrong poisons the replica with `DAMAGED`.
+   * Rejects with `ABORTED`, `POISONED`, `CLOSED`. A pass runs by itself, slowly, when the last one is a day old or the last session
+   * did not close; this one takes its place.
+   */
+  verify(options?: VerifyOptions): Promise<VerifyReport>
+  /** Of the pass that runs now, or undefined. */
+  readonly verifying: VerifyProgress | undefined
+
+  /** What is known of forks, and the way back when this replica does not fit. */
+  readonly misfit: Misfit
 
   /** Called after each synced batch that changed tags, in order. Returns the unsubscriber. */
   onCommitted(listener: (changes: readonly TagChange[]) => void): () => void
@@ -174,6 +259,6 @@ export interface ReplicaOptions {
   readonly authority: Authority
   /** Absent on a blind host, which writes nothing itself. */
   readonly own?: { readonly replicaId: Uint8Array; readonly signer: Signer }
-  /** Sees every tag during the pass over the store at opening. */
+  /** Sees every tag: the opening passes over the whole store then, and takes as long as that does. */
   readonly visit?: (tag: Uint8Array, live: readonly Envelope[], arrival: number) => void
 }

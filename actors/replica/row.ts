@@ -9,6 +9,7 @@ import {
   ByteReader,
   ByteWriter,
   compareBytes,
+  slabBytes,
   writeU32,
   writeU48,
 } from '../../runtime/index.ts'
@@ -21,19 +22,65 @@ import type { Cursor } from './replica.ts'
 import { SET_HASH_BYTES } from './set-hash.ts'
 import type { VectorEntry } from './vector.ts'
 
-export const FORMAT = 1
+export const FORMAT = 2
 
 /** First byte of a key. */
-const KIND = { i: 0x69, f: 0x66, a: 0x61, t: 0x74, c: 0x63, v: 0x76, h: 0x68, p: 0x70, b: 0x62 } as const
+const KIND = {
+  i: 0x69,
+  f: 0x66,
+  a: 0x61,
+  t: 0x74,
+  c: 0x63,
+  v: 0x76,
+  h: 0x68,
+  p: 0x70,
+  b: 0x62,
+  s: 0x73,
+  k: 0x6b,
+  z: 0x7a,
+} as const
 
 export const incarnationsKey: Uint8Array = Uint8Array.of(KIND.i)
 export const formatKey: Uint8Array = Uint8Array.of(KIND.f)
+export const soundnessKey: Uint8Array = Uint8Array.of(KIND.s)
 
-export type RowKind = 'a' | 't' | 'c' | 'v' | 'h' | 'b'
+/** The last own seq that every peer has confirmed: u48. */
+export const confirmedKey: Uint8Array = Uint8Array.of(KIND.k)
+/** The rebase under way, see `rebase/rebase.ts`. */
+export const rebaseKey: Uint8Array = Uint8Array.of(KIND.z)
+
+export type RowKind = 'a' | 't' | 'c' | 'v' | 'h' | 'p' | 'b'
 
 /** All rows of a kind, for `StoreReader.range`. */
 export function rowsOf(kind: RowKind): { gte: Uint8Array; lt: Uint8Array } {
   return { gte: Uint8Array.of(KIND[kind]), lt: Uint8Array.of(KIND[kind] + 1) }
+}
+
+/** Tag rows behind that of `tag`, or all of them. */
+export function tagRowsAfter(tag: Uint8Array | undefined): { gte: Uint8Array; lt: Uint8Array } {
+  const rows = rowsOf('t')
+  if (tag === undefined) return rows
+  const gte = new Uint8Array(tag.length + 2)
+  gte.set(tagKey(tag))
+  return { ...rows, gte }
+}
+
+export function encodeFormat(spaceId: Uint8Array): Uint8Array {
+  const row = new Uint8Array(1 + spaceId.length)
+  row[0] = FORMAT
+  row.set(spaceId, 1)
+  return row
+}
+
+export function encodeConfirmed(seq: number): Uint8Array {
+  return new ByteWriter(6).u48(seq).finish()
+}
+
+export function parseConfirmed(bytes: Uint8Array): number {
+  const reader = new ByteReader(bytes, 'row of the confirmed own head')
+  const seq = reader.u48()
+  reader.end()
+  return seq
 }
 
 function numberKey(kind: number, value: number): Uint8Array {
@@ -108,7 +155,7 @@ export function encodeTagRow(row: TagRow): Uint8Array {
   assert(row.live.length > 0 && row.live.length <= SIBLINGS_MAX, `a tag row of ${row.live.length} envelopes`)
   let length = 7
   for (const held of row.live) length += 10 + held.envelope.bytes.length
-  const bytes = new Uint8Array(length)
+  const bytes = slabBytes(length)
   writeU48(bytes, 0, row.arrival)
   bytes[6] = row.live.length
   let at = 7
@@ -222,10 +269,25 @@ export interface BatchRecord {
   readonly firstArrival: number
   readonly lastArrival: number
   readonly setHash: Uint8Array
+  /** Live envelopes and tags after the batch. */
+  readonly liveEnvelopes: number
+  readonly tags: number
+  /** Of its operations, about. */
+  readonly bytes: number
+  /** The oldest batch whose record was kept with this one. */
+  readonly firstKept: number
 }
 
 export function encodeBatch(batch: BatchRecord): Uint8Array {
-  return new ByteWriter(28).u48(batch.firstArrival).u48(batch.lastArrival).bytes(batch.setHash).finish()
+  return new ByteWriter(50)
+    .u48(batch.firstArrival)
+    .u48(batch.lastArrival)
+    .bytes(batch.setHash)
+    .u48(batch.liveEnvelopes)
+    .u48(batch.tags)
+    .u32(batch.bytes)
+    .u48(batch.firstKept)
+    .finish()
 }
 
 export function parseBatch(bytes: Uint8Array): BatchRecord {
@@ -234,9 +296,39 @@ export function parseBatch(bytes: Uint8Array): BatchRecord {
     firstArrival: reader.u48(),
     lastArrival: reader.u48(),
     setHash: reader.bytes(SET_HASH_BYTES),
+    liveEnvelopes: reader.u48(),
+    tags: reader.u48(),
+    bytes: reader.u32(),
+    firstKept: reader.u48(),
   }
   reader.end()
   return batch
+}
+
+/** What a store says about its own soundness. */
+export interface SoundnessRow {
+  /** An opening began and did not end in `close`. */
+  readonly isOpen: boolean
+  /** A pass found damage, and none went through since. */
+  readonly isDamaged: boolean
+  /** Wall clock of the last pass that found nothing, in ms; 0 for none. */
+  readonly verifiedAtMs: number
+}
+
+export function encodeSoundness(row: SoundnessRow): Uint8Array {
+  return new ByteWriter(7)
+    .u8((row.isOpen ? 1 : 0) | (row.isDamaged ? 2 : 0))
+    .u48(row.verifiedAtMs)
+    .finish()
+}
+
+export function parseSoundness(bytes: Uint8Array): SoundnessRow {
+  const reader = new ByteReader(bytes, 'soundness row')
+  const flags = reader.u8()
+  if (flags > 3) throw reader.violation(`flags ${flags}`)
+  const row = { isOpen: (flags & 1) !== 0, isDamaged: (flags & 2) !== 0, verifiedAtMs: reader.u48() }
+  reader.end()
+  return row
 }
 
 /** Runs a parser over a row of our own store: what it refuses there is `DAMAGED`. */

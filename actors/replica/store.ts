@@ -47,6 +47,16 @@ export interface OrderedStore extends StoreReader {
    * order waits in between. Rejects with `POISONED` once the handle failed, `CLOSED` after close.
    */
   batch(operations: readonly StoreOperation[], options?: BatchOptions): Promise<void>
+  /**
+   * Reads the files below the rows, where there are any, and says what is wrong with them; `pause` is awaited between pieces. What
+   * files disagree in may lead a reader to abort the process, so a pass over the rows looks here first.
+   */
+  verifyFiles?(pause: () => Promise<void>): Promise<readonly string[]>
+  /**
+   * Throws `DISK_FULL` while the disk has less than its reserve, which batches do not ask for: they may use it. Cheap: measures at
+   * most every so many milliseconds and bytes. `nowMs` is monotonic; `frees` for what gives room back, which may use half of it.
+   */
+  checkSpace?(nowMs: number, frees: boolean): void
   /** Idempotent. */
   close(): Promise<void>
 }

@@ -4,6 +4,7 @@
  */
 import { bytesKey, limits } from '../../runtime/index.ts'
 import type { CryptoProvider } from '../../runtime/index.ts'
+import type { ScannedTag } from './replica.ts'
 import { parseStored, parseTagRow, tagKey } from './row.ts'
 import type { Held, TagRow } from './row.ts'
 import type { StoreReader } from './store.ts'
@@ -27,8 +28,12 @@ export class TagTable {
   readonly #crypto: CryptoProvider
   #staged = new Map<string, TagEdit>()
   #inFlight: ReadonlyMap<string, TagEdit> = new Map()
-  /** Rows as they are stored. Writers look a tag up, then write it: the second look is free. */
+  /**
+   * Rows as they are stored, in two generations of which the old one goes as a whole: a Map pays for deletions at its front. Writers look
+   * a tag up, then write it: the second look is free.
+   */
   #recent = new Map<string, TagRow>()
+  #older = new Map<string, TagRow>()
 
   constructor(store: StoreReader, crypto: CryptoProvider) {
     this.#store = store
@@ -50,13 +55,38 @@ export class TagTable {
   /** The same for a pass over many tags, which leaves the rows that are kept to the writers. */
   peek(tag: Uint8Array): TagRow {
     const key = bytesKey(tag)
-    const row = this.#inFlight.get(key)?.base ?? this.#staged.get(key)?.base ?? this.#recent.get(key)
+    const row = this.#inFlight.get(key)?.base ?? this.#staged.get(key)?.base ?? this.#kept(key)
     return row ?? this.#read(tag)
+  }
+
+  /** A row that a pass over the store has just read: the store may show a batch that is still on its way. */
+  scanned(tag: Uint8Array, row: Uint8Array): ScannedTag {
+    const key = bytesKey(tag)
+    const base = this.#inFlight.get(key)?.base ?? this.#staged.get(key)?.base
+    const { live } = base ?? this.#parse(tag, row)
+    return { tag, live: live.map(({ envelope }) => envelope) }
   }
 
   isStaged(tag: Uint8Array): boolean {
     const key = bytesKey(tag)
     return this.#staged.has(key) || this.#inFlight.has(key)
+  }
+
+  /** Whether anything but own writes waits for its sync. */
+  isStagedForeign(tag: Uint8Array): boolean {
+    const key = bytesKey(tag)
+    return this.#staged.get(key)?.foreign === true || this.#inFlight.get(key)?.foreign === true
+  }
+
+  /** Makes the tag the last of the batch, so that the tags of one transaction get arrivals that follow each other. */
+  stageLast(tag: Uint8Array, live: readonly Held[]): void {
+    const key = bytesKey(tag)
+    const edit = this.#staged.get(key)
+    if (edit !== undefined) {
+      this.#staged.delete(key)
+      this.#staged.set(key, edit)
+    }
+    this.stage(tag, live, false)
   }
 
   stage(tag: Uint8Array, live: readonly Held[], foreign: boolean): void {
@@ -86,8 +116,8 @@ export class TagTable {
   }
 
   #stored(tag: Uint8Array, key: string): TagRow {
-    const recent = this.#recent.get(key)
-    if (recent !== undefined) return recent
+    const kept = this.#kept(key)
+    if (kept !== undefined) return kept
     const row = this.#read(tag)
     this.#remember(key, row)
     return row
@@ -95,8 +125,15 @@ export class TagTable {
 
   #read(tag: Uint8Array): TagRow {
     const bytes = this.#store.get(tagKey(tag))
-    if (bytes === undefined) return NOTHING
+    return bytes === undefined ? NOTHING : this.#parse(tag, bytes)
+  }
+
+  #parse(tag: Uint8Array, bytes: Uint8Array): TagRow {
     return parseStored('a tag row', () => parseTagRow(bytes, tag, this.#crypto))
+  }
+
+  #kept(key: string): TagRow | undefined {
+    return this.#recent.get(key) ?? this.#older.get(key)
   }
 
   #remember(key: string, row: TagRow): void {
@@ -104,13 +141,12 @@ export class TagTable {
     for (const { envelope } of row.live) bytes += envelope.bytes.length
     if (bytes > limits.tagRowsCachedBytesMax / limits.tagRowsCachedMax) {
       this.#recent.delete(key)
+      this.#older.delete(key)
       return
     }
     this.#recent.set(key, row)
-    if (this.#recent.size <= limits.tagRowsCachedMax) return
-    for (const oldest of this.#recent.keys()) {
-      this.#recent.delete(oldest)
-      return
-    }
+    if (this.#recent.size < limits.tagRowsCachedMax / 2) return
+    this.#older = this.#recent
+    this.#recent = new Map()
   }
 }

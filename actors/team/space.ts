@@ -2,9 +2,18 @@
  * A space as a relay sees it: a replica together with the team that says whose writes count.
  * Invariant: what the team learned is in the store before any data that depends on it is acknowledged (one group commit, in order).
  */
-import { BlazeError, type CryptoProvider, type Env } from '../../runtime/index.ts'
-import { openReplica } from '../replica/index.ts'
-import type { OrderedStore, Replica, ReplicaOptions, StoreOperation } from '../replica/index.ts'
+import { BlazeError, equalBytes, fromHex, type CryptoProvider, type Env } from '../../runtime/index.ts'
+import { openReplica, prepareRebase, readRebase } from '../replica/index.ts'
+import type {
+  LeftReplica,
+  OrderedStore,
+  RebaseOrder,
+  Replica,
+  ReplicaOptions,
+  RowRange,
+  StoreOperation,
+} from '../replica/index.ts'
+import { salvageTeam } from './team-salvage.ts'
 import { createTeam, type Team, type TeamAdditions } from './team.ts'
 
 export interface SpaceOptions {
@@ -15,6 +24,12 @@ export interface SpaceOptions {
   /** The device's own replica; absent on a supervisor, which writes nothing. */
   readonly own?: ReplicaOptions['own']
   readonly visit?: ReplicaOptions['visit']
+  /** The rebase that this opening begins or goes on with; `own` is the new id then. */
+  readonly rebase?: RebaseOrder
+  /** Rows of others that are made from arrivals: gone when these are numbered anew. */
+  readonly derived?: readonly RowRange[]
+  /** For a supervisor: damage leads to a rebase at once. A device takes a new replica id first. */
+  readonly heals?: boolean
 }
 
 export interface Learned {
@@ -26,14 +41,18 @@ export class Space {
   readonly spaceId: Uint8Array
   readonly replica: Replica
   readonly team: Team
+  readonly #own: Uint8Array | undefined
   readonly #listeners = new Set<() => void>()
+  readonly #forkListeners = new Set<(left: LeftReplica) => void>()
   /** Rows that wait for room in the replica, in order. */
   readonly #unstored: StoreOperation[] = []
 
-  constructor(spaceId: Uint8Array, replica: Replica, team: Team) {
+  /** `own`: the replica id of this device; absent on a supervisor. */
+  constructor(spaceId: Uint8Array, replica: Replica, team: Team, own?: Uint8Array) {
     this.spaceId = spaceId
     this.replica = replica
     this.team = team
+    this.#own = own
   }
 
   /**
@@ -65,6 +84,30 @@ export class Space {
     }
   }
 
+  /**
+   * What ended an exchange. When it is a fork of this device's own history, whoever keeps the database is told which id to leave, and
+   * from where. `contested`: the peer shows a head of ours beside the one that is not.
+   */
+  exchangeEnded(error: BlazeError, contested = false): void {
+    const { replicaId: hex, seq } = error.details
+    if (error.code !== 'FORKED' || typeof hex !== 'string' || typeof seq !== 'number') return
+    const replicaId = fromHex(hex)
+    const { misfit } = this.replica
+    const { left } = misfit.rebase ?? {}
+    let leaves: LeftReplica | undefined
+    if (this.#own !== undefined && equalBytes(this.#own, replicaId))
+      leaves = { replicaId, forkPoint: misfit.forkPoint({ seq, contested }) }
+    // The branches part before the point that was announced: so nothing of the old id is certain.
+    else if (left !== undefined && equalBytes(left.replicaId, replicaId)) leaves = { replicaId, forkPoint: 0 }
+    if (leaves !== undefined) for (const listener of this.#forkListeners) listener(leaves)
+  }
+
+  /** Called when this device has to leave a replica id. Returns the unsubscribe function. */
+  onForked(listener: (left: LeftReplica) => void): () => void {
+    this.#forkListeners.add(listener)
+    return () => this.#forkListeners.delete(listener)
+  }
+
   /** Called after every change of the team was synced. Returns the unsubscribe function. */
   onTeamChanged(listener: () => void): () => void {
     this.#listeners.add(listener)
@@ -74,22 +117,47 @@ export class Space {
   /** Closes replica and store. Idempotent. */
   async close(): Promise<void> {
     this.#listeners.clear()
+    this.#forkListeners.clear()
     await this.replica.close()
   }
 }
 
-/** Opens the store's team, then its replica. Rejects with `DAMAGED` when either does not verify. */
+/** Opens the store's team, then its replica. Rejects with `DAMAGED` when either does not verify, and is not to be healed. */
 export async function openSpace(o: SpaceOptions): Promise<Space> {
-  const team = createTeam({ spaceId: o.spaceId, crypto: o.crypto })
-  await team.loadFrom(o.store)
+  const found = readRebase(o.store)
+  // A supervisor has nothing but the row; it says with what to go on.
+  const order = o.rebase ?? (found?.step === 'clear' ? found : undefined)
+  try {
+    return await open(o, order)
+  } catch (error) {
+    const heals = o.heals === true && order === undefined
+    if (!heals || !(error instanceof BlazeError) || error.code !== 'DAMAGED') throw error
+    o.env.log.error('space.damaged', { error: error.message })
+    return await open(o, { reason: 'damaged' })
+  }
+}
+
+async function open(o: SpaceOptions, order: RebaseOrder | undefined): Promise<Space> {
+  const { spaceId, store, crypto, env, own } = o
+  const team = createTeam({ spaceId, crypto })
+  if (order?.reason === 'damaged') await salvageTeam(team, store)
+  else await team.loadFrom(store)
+  const common = { store, spaceId, env, crypto, authority: team }
+  if (order !== undefined) {
+    const salvaged = await prepareRebase(
+      o.derived === undefined ? common : { ...common, derived: o.derived },
+      order,
+    )
+    if (salvaged !== undefined) env.log.info('space.salvaged', { ...salvaged })
+  }
   const replica = await openReplica({
-    store: o.store,
-    spaceId: o.spaceId,
-    env: o.env,
-    crypto: o.crypto,
-    authority: team,
-    ...(o.own === undefined ? {} : { own: o.own }),
+    ...common,
+    ...(own === undefined ? {} : { own }),
     ...(o.visit === undefined ? {} : { visit: o.visit }),
   })
-  return new Space(o.spaceId, replica, team)
+  // A relay made nothing that would have to be made again.
+  if (own === undefined && replica.misfit.rebase?.step === 'reissue') {
+    await replica.misfit.reissued({ alone: false })
+  }
+  return new Space(spaceId, replica, team, own?.replicaId)
 }

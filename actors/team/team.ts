@@ -14,6 +14,7 @@ import {
 import type { CryptoProvider, ErrorCode, Signer } from '../../runtime/index.ts'
 import type { StoreReader } from '../replica/index.ts'
 import { parseAnnouncement, verifyAnnouncement } from './announcement.ts'
+import type { Announcement } from './announcement.ts'
 import { encodeEntry, ENTRY_PARENTS_MAX, entryHash } from './entry.ts'
 import type { EntryBody } from './entry.ts'
 import { MembershipLog } from './log.ts'
@@ -29,6 +30,8 @@ export interface TeamDevice {
   readonly signKey: Uint8Array
   readonly role: Role | 'suspended'
   readonly mayWrite: boolean
+  /** It has left this id for another, past this seq: the lowest fork point that it has announced. */
+  readonly closedAfter: number | undefined
   /** Did this device sign the message? Never throws. */
   verify(message: Uint8Array, signature: Uint8Array): boolean
 }
@@ -92,6 +95,7 @@ interface KeptAnnouncement {
   readonly bytes: Uint8Array
   readonly replicaId: Uint8Array
   readonly signKey: Uint8Array
+  readonly predecessor: Announcement['predecessor']
 }
 
 /** Everything computed from what is held; thrown away by every change. */
@@ -265,15 +269,26 @@ class LoggedTeam implements Team {
       signKey: announcement.signKey,
       role: member.suspended ? 'suspended' : member.role,
       mayWrite: !member.suspended && mayWrite(member.role),
+      closedAfter: this.#closedAfter(announcement),
       verify: (message, signature) => verifier.verify(message, signature),
     }
+  }
+
+  /** Only the device itself can leave an id. */
+  #closedAfter({ replicaId, signKey }: KeptAnnouncement): number | undefined {
+    let lowest: number | undefined
+    for (const { predecessor, signKey: by } of this.#announcements.values()) {
+      if (predecessor === undefined || !equalBytes(predecessor.replicaId, replicaId)) continue
+      if (equalBytes(by, signKey)) lowest = Math.min(lowest ?? Infinity, predecessor.forkPoint)
+    }
+    return lowest
   }
 
   /** A copy of what its device signed for this space (and this replica id), member or not. */
   #authentic(received: Uint8Array, expectedId?: Uint8Array): KeptAnnouncement {
     const bytes = received.slice()
     const announcement = parseAnnouncement(bytes)
-    const { replicaId, signKey, spaceId } = announcement
+    const { replicaId, signKey, spaceId, predecessor } = announcement
     if (!equalBytes(spaceId, this.spaceId))
       throw new BlazeError('PROTOCOL_VIOLATION', 'an announcement is for another space')
     if (expectedId !== undefined && !equalBytes(replicaId, expectedId))
@@ -283,7 +298,7 @@ class LoggedTeam implements Team {
         'BAD_SIGNATURE',
         `the announcement of replica id ${toHex(replicaId)} does not verify`,
       )
-    return { bytes, replicaId, signKey }
+    return { bytes, replicaId, signKey, predecessor }
   }
 
   #holds(bytes: Uint8Array): boolean {
@@ -294,6 +309,9 @@ class LoggedTeam implements Team {
   #keep(announcement: KeptAnnouncement): void {
     this.#announcements.set(bytesKey(announcement.replicaId), announcement)
     // The standing does not depend on announcements; only what is computed from them is thrown away.
-    if (this.#view !== undefined) this.#view.digest = undefined
+    if (this.#view === undefined) return
+    this.#view.digest = undefined
+    if (announcement.predecessor !== undefined)
+      this.#view.devices.delete(bytesKey(announcement.predecessor.replicaId))
   }
 }

@@ -1,8 +1,9 @@
 /**
  * Collects the live sets of a part together with the commits that verify them (REPLICATION rule 10).
- * Invariant: a tag is in a part whole, with all its commits, or not at all; only the first may exceed the size.
+ * Invariant: a tag is in a part whole, with all its commits, or not at all. The first may exceed the size, and so may what shares a
+ * commit with what is in the part: a transaction arrives in one part while its records stand together (rule 18).
  */
-import { BlazeError, toHex } from '../../../runtime/index.ts'
+import { BlazeError, limits, toHex } from '../../../runtime/index.ts'
 import { encodeCommitItem } from '../commit.ts'
 import { itemBytes } from './part.ts'
 import type { PartItem } from './part.ts'
@@ -38,7 +39,8 @@ export class PartAssembler {
     const wanted = live.map(({ envelope, commitFirstSeq }) => {
       return { replicaId: envelope.replicaId, firstSeq: commitFirstSeq, seq: envelope.seq }
     })
-    if (!this.#fits(items, wanted, bytesMax)) return false
+    const begun = wanted.some((want) => this.#commits.has(commitName(want)))
+    if (!this.#fits(items, wanted, begun ? Math.max(bytesMax, limits.partBytesMax) : bytesMax)) return false
     this.#envelopes.push(...items)
     return true
   }

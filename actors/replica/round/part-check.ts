@@ -2,7 +2,7 @@
  * Verifies a part of a peer's round before anything of it is staged (REPLICATION rules 6, 10, 13, 16).
  * Invariant: what comes out is signed by a device that may write, envelope by envelope; what does not verify spoils the whole part.
  */
-import { BlazeError, bytesKey, equalBytes, limits, toHex } from '../../../runtime/index.ts'
+import { BlazeError, Breath, bytesKey, equalBytes, limits, toHex } from '../../../runtime/index.ts'
 import type { CryptoProvider, Env } from '../../../runtime/index.ts'
 import { parseCommitItem, verifyCommit } from '../commit.ts'
 import type { CommitRecord } from '../commit.ts'
@@ -13,6 +13,7 @@ import type { Authority, OfferedPart } from '../replica.ts'
 import type { CommitRow, Held, StoredVectorEntry } from '../row.ts'
 import { commitName } from '../stage.ts'
 import type { VerifiedCommit } from '../stage.ts'
+import type { VectorEntry } from '../vector.ts'
 
 export interface CheckedTag {
   readonly tag: Uint8Array
@@ -34,6 +35,8 @@ export interface CheckContext {
   known(replicaId: Uint8Array, firstSeq: number): CommitRow | VerifiedCommit | undefined
   /** The newest seq known of that replica, 0 without any. */
   seen(replicaId: Uint8Array): number
+  /** A signed head that does not follow what is held of its id. */
+  contested(entry: VectorEntry): void
 }
 
 /** Yields to other work now and then. Rejects with the codes of `Replica.applyPart`. */
@@ -77,10 +80,7 @@ export async function checkPart(part: OfferedPart, context: CheckContext): Promi
 
 function checkCommit(record: CommitRecord, context: CheckContext): void {
   const known = context.known(record.replicaId, record.firstSeq)
-  if (known !== undefined) {
-    if (equalBytes(known.record.bytes, record.bytes)) return
-    throw forked(record.replicaId, `two commits begin at seq ${record.firstSeq}`)
-  }
+  if (known !== undefined && equalBytes(known.record.bytes, record.bytes)) return
   const device = context.authority.device(record.replicaId)
   const replicaId = toHex(record.replicaId)
   if (device === undefined) {
@@ -98,6 +98,27 @@ function checkCommit(record: CommitRecord, context: CheckContext): void {
       details: { replicaId, firstSeq: record.firstSeq },
     })
   }
+  if (known !== undefined) refuseFork(record, `two commits begin at seq ${record.firstSeq}`, context)
+}
+
+/**
+ * Throws `FORKED` for a signed commit of another history than the one that is held, unless its device has left the id before that
+ * seq: then it made its own writes again under another, and both branches stay where they are (rule 22).
+ */
+export function refuseFork(
+  record: CommitRecord,
+  what: string,
+  { authority, contested }: Pick<CheckContext, 'authority' | 'contested'>,
+): void {
+  const { replicaId, firstSeq, lastSeq, hash } = record
+  if (isBranched(authority, replicaId, firstSeq)) return
+  contested({ replicaId, seq: lastSeq, commitHash: hash })
+  throw forked(replicaId, what, lastSeq)
+}
+
+/** Whether the history of the id may have several branches at that seq, as its device has announced. */
+export function isBranched(authority: Authority, replicaId: Uint8Array, seq: number): boolean {
+  return seq > (authority.device(replicaId)?.closedAfter ?? Infinity)
 }
 
 function checkEnvelope(
@@ -146,29 +167,9 @@ export function violation(problem: string): BlazeError {
 }
 
 /** Two histories of one replica id: nothing of this part may be kept, by whomever it was forged or cloned. */
-export function forked(replicaId: Uint8Array, what: string): BlazeError {
+export function forked(replicaId: Uint8Array, what: string, seq: number): BlazeError {
   const id = toHex(replicaId)
-  return new BlazeError('FORKED', `replica ${id} has two histories: ${what}`, { details: { replicaId: id } })
-}
-
-/** Lets other work have the thread when a slice of time is used up. */
-class Breath {
-  readonly #env: Env
-  #since: number
-
-  constructor(env: Env) {
-    this.#env = env
-    this.#since = env.monotonic()
-  }
-
-  /** Undefined, without a turn of the event loop, while the slice lasts. */
-  pause(): Promise<void> | undefined {
-    if (this.#env.monotonic() - this.#since < limits.sliceMs) return undefined
-    return new Promise((resolve) => {
-      this.#env.defer(() => {
-        this.#since = this.#env.monotonic()
-        resolve()
-      })
-    })
-  }
+  return new BlazeError('FORKED', `replica ${id} has two histories: ${what}`, {
+    details: { replicaId: id, seq },
+  })
 }

@@ -7,11 +7,11 @@ import { bytesKey, equalBytes } from '../../../runtime/index.ts'
 import type { CommitRecord } from '../commit.ts'
 import type { Envelope } from '../envelope.ts'
 import { compareDots, offer, sameDot } from '../live-set.ts'
-import { checkPart, forked, violation } from './part-check.ts'
+import { checkPart, forked, isBranched, refuseFork, violation } from './part-check.ts'
 import type { CheckContext, CheckedPart } from './part-check.ts'
 import type { ReplicaState } from '../replica-state.ts'
 import type { OfferedPart } from '../replica.ts'
-import { cursorKey, encodeCursor, SIBLINGS_MAX } from '../row.ts'
+import { cursorKey, encodeCursor, rebaseKey, SIBLINGS_MAX } from '../row.ts'
 import type { Held, StoredVectorEntry } from '../row.ts'
 import { commitName } from '../stage.ts'
 import type { Stage } from '../stage.ts'
@@ -73,10 +73,13 @@ export class PartInbox {
 
   /** In one turn: all refusals come before the first change. */
   #stage(part: OfferedPart, checked: CheckedPart): StagedPart {
-    this.#refuseForks(checked)
-    const merged = this.#merge(checked)
+    const branches = this.#refuseForks(checked)
+    const merged = this.#merge(checked, branches)
     const host = this.#host
-    const moved = checked.vector.filter((entry) => entry.seq > (host.newestEntry(entry.replicaId)?.seq ?? 0))
+    const moved = checked.vector.filter(
+      (entry) =>
+        entry.seq > (host.newestEntry(entry.replicaId)?.seq ?? 0) && !branches.has(commitNameOf(entry)),
+    )
 
     const stage = host.stage()
     const wanted = new Set<string>()
@@ -89,41 +92,52 @@ export class PartInbox {
     }
     for (const entry of moved) {
       stage.raise(entry)
-      wanted.add(commitName({ replicaId: entry.replicaId, firstSeq: entry.commitFirstSeq }))
+      wanted.add(commitNameOf(entry))
     }
     for (const commit of checked.commits) if (wanted.has(commitName(commit.record))) stage.addCommit(commit)
+    if (part.roundEnd && host.state.rebase?.step === 'round') {
+      stage.extra.push({ type: 'del', key: rebaseKey })
+      stage.endsRebase = true
+    }
     const cursor = encodeCursor({ incarnation: part.incarnation, arrival: part.upTo })
     stage.cursors.set(bytesKey(part.peer), { type: 'put', key: cursorKey(part.peer), value: cursor })
     return { changed: merged.length, synced: { done: host.request() } }
   }
 
-  #refuseForks({ commits, tags, vector }: CheckedPart): void {
-    const { state, ownReplicaId } = this.#host
+  /** Returns the names of commits of another branch than the one held, of ids that their devices have left: they stay out. */
+  #refuseForks({ commits, tags, vector }: CheckedPart): Set<string> {
+    const { authority, ownReplicaId } = this.#host
+    const branches = new Set<string>()
     for (const { record } of commits) {
+      if (ownReplicaId !== undefined && equalBytes(record.replicaId, ownReplicaId))
+        this.#refuseOwnFork(record)
       // Again, because another part may have been staged since it was checked.
       const known = this.#host.known(record.replicaId, record.firstSeq)
-      if (known !== undefined && !equalBytes(known.record.bytes, record.bytes)) {
-        throw forked(record.replicaId, `two commits begin at seq ${record.firstSeq}`)
-      }
       if (known === undefined) this.#refuseOtherBranch(record)
-      if (ownReplicaId === undefined || !equalBytes(record.replicaId, ownReplicaId)) continue
-      const own = state.vector.get(bytesKey(ownReplicaId))?.seq ?? 0
-      if (record.lastSeq > own)
-        throw forked(ownReplicaId, `a peer knows our seq ${record.lastSeq}, we only ${own}`)
-      if (state.heads.compare(record.lastSeq, record.hash) === 'different') {
-        throw forked(ownReplicaId, `a peer knows another seq ${record.lastSeq} of ours`)
+      else if (!equalBytes(known.record.bytes, record.bytes)) {
+        refuseFork(record, `two commits begin at seq ${record.firstSeq}`, this.#host)
+        branches.add(commitName(record))
       }
     }
     for (const entry of vector) {
       const known = this.#host.newestEntry(entry.replicaId)
-      if (known?.seq === entry.seq && !equalBytes(known.commitHash, entry.commitHash)) {
-        throw forked(entry.replicaId, `two commits end at seq ${entry.seq}`)
-      }
+      if (known?.seq !== entry.seq || equalBytes(known.commitHash, entry.commitHash)) continue
+      if (!isBranched(authority, entry.replicaId, entry.commitFirstSeq))
+        throw forked(entry.replicaId, `two commits end at seq ${entry.seq}`, entry.seq)
     }
     for (const { tag, offered } of tags) {
       const held = this.#host.tags.newest(tag)
       for (const { envelope } of offered) this.#refuseOtherDot(held, envelope)
     }
+    return branches
+  }
+
+  #refuseOwnFork({ replicaId, lastSeq, hash }: CommitRecord): void {
+    const { state } = this.#host
+    const own = state.vector.get(bytesKey(replicaId))?.seq ?? 0
+    if (lastSeq > own) throw forked(replicaId, `a peer knows our seq ${lastSeq}, we only ${own}`, lastSeq)
+    if (state.heads.compare(lastSeq, hash) === 'different')
+      throw forked(replicaId, `a peer knows another seq ${lastSeq} of ours`, lastSeq)
   }
 
   /** Rule 23: boots of one id follow each other without overlap, and each commit names the one before it. */
@@ -132,30 +146,32 @@ export class PartInbox {
     const held = entry && this.#host.known(entry.replicaId, entry.commitFirstSeq)?.record
     if (held === undefined) return
     if (record.firstSeq === held.lastSeq + 1 && !equalBytes(record.previous, held.hash)) {
-      throw forked(
-        record.replicaId,
-        `seq ${record.firstSeq} does not follow the seq ${held.lastSeq} that is known`,
-      )
+      const what = `seq ${record.firstSeq} does not follow the seq ${held.lastSeq} that is known`
+      refuseFork(record, what, this.#host)
+      return
     }
     if (equalBytes(record.bootId, held.bootId)) return
     const [earlier, later] = record.firstSeqOfBoot < held.firstSeqOfBoot ? [record, held] : [held, record]
     if (earlier.firstSeqOfBoot === later.firstSeqOfBoot || earlier.lastSeq >= later.firstSeqOfBoot) {
-      throw forked(record.replicaId, `a boot begins at seq ${later.firstSeqOfBoot}, within another`)
+      refuseFork(record, `a boot begins at seq ${later.firstSeqOfBoot}, within another`, this.#host)
     }
   }
 
   #refuseOtherDot(held: readonly Held[], offered: Envelope): void {
     for (const { envelope } of held) {
-      if (sameDot(envelope, offered) && !equalBytes(envelope.hash, offered.hash)) {
-        throw forked(offered.replicaId, `two envelopes have seq ${offered.seq}`)
-      }
+      if (!sameDot(envelope, offered) || equalBytes(envelope.hash, offered.hash)) continue
+      if (!isBranched(this.#host.authority, offered.replicaId, offered.seq))
+        throw forked(offered.replicaId, `two envelopes have seq ${offered.seq}`, offered.seq)
     }
   }
 
   /** Tags that the part changes. */
-  #merge({ tags }: CheckedPart): MergedTag[] {
+  #merge({ tags }: CheckedPart, branches: ReadonlySet<string>): MergedTag[] {
     const merged: MergedTag[] = []
-    for (const { tag, offered } of tags) {
+    for (const { tag, offered: all } of tags) {
+      const offered = all.filter(({ envelope, commitFirstSeq: firstSeq }) => {
+        return branches.size === 0 || !branches.has(commitName({ replicaId: envelope.replicaId, firstSeq }))
+      })
       const before = this.#host.tags.newest(tag)
       // One order for all, so that even envelopes that lie about what they merged end alike.
       offered.sort((a, b) => compareDots(a.envelope, b.envelope))
@@ -166,4 +182,9 @@ export class PartInbox {
     }
     return merged
   }
+}
+
+/** Of the commit that a vector entry names. */
+function commitNameOf({ replicaId, commitFirstSeq }: StoredVectorEntry): string {
+  return commitName({ replicaId, firstSeq: commitFirstSeq })
 }

@@ -23,11 +23,13 @@ import {
   encodeCommitRow,
   encodeCursor,
   encodeIncarnations,
+  encodeSoundness,
   encodeTagRow,
   encodeVectorRow,
   formatKey,
   headKey,
   incarnationsKey,
+  soundnessKey,
   tagKey,
   vectorKey,
 } from '../../../actors/replica/row.ts'
@@ -105,7 +107,17 @@ function build(crypto: CryptoProvider): Record<string, string> {
     rowCommit: encodeCommitRow({ record: many.record, live: [0, 2, 0], lists: [...many.lists] }),
     rowVector: encodeVectorRow(entry),
     rowCursor: encodeCursor({ incarnation: bootId, arrival: 99 }),
-    rowBatch: encodeBatch({ firstArrival: 4, lastArrival: 6, setHash: setHash.bytes() }),
+    rowBatch: encodeBatch({
+      firstArrival: 4,
+      lastArrival: 6,
+      setHash: setHash.bytes(),
+      liveEnvelopes: 7,
+      tags: 5,
+      bytes: 1_234,
+      firstKept: 195,
+    }),
+    keySoundness: soundnessKey,
+    rowSoundness: encodeSoundness({ isOpen: true, isDamaged: false, verifiedAtMs: 0x0102_0304_0506 }),
   }
   return Object.fromEntries(Object.entries(made).map(([name, bytes]) => [name, toHex(bytes)]))
 }

@@ -1,14 +1,16 @@
 /**
- * The child of kill.spec.ts: writes without pause into the store at argv[2] and prints the number of each acknowledged write.
+ * The child of kill.spec.ts and others: writes without pause into the store at argv[2], bodies of argv[3] bytes, and prints the number
+ * of each acknowledged write. Ends with code 3 when a write fails, having printed `failed` and the code of the error.
  * Invariant: a number is printed only after its write was acknowledged; write n is on its own tag and overwrites one in three.
  */
 import { writeSync } from 'node:fs'
 import { createDirectoryVolume, openReplica } from '../../../actors/replica/index.ts'
 import { createNodeEnv, nodeCrypto } from '../../../runtime/index.ts'
-import { authority, device, put, spaceId } from './replica-world.ts'
+import { authority, codeOf, device, put, spaceId } from './replica-world.ts'
 import { tagOfWrite } from './write-plan.ts'
 
-const volume = createDirectoryVolume(process.argv[2] ?? '')
+const [, , at = '', bodyBytes = '0'] = process.argv
+const volume = createDirectoryVolume(at)
 const store = await volume.openStore('replica')
 const env = createNodeEnv()
 const options = { store, spaceId, env, crypto: nodeCrypto, authority: authority(), own: device(1) }
@@ -20,10 +22,17 @@ async function write(): Promise<void> {
   for (;;) {
     const numbers = Array.from({ length: 1 + Math.floor(env.random() * 40) }, () => (n += 1))
     // One by one, so that an overwrite merges what was staged just before it; they still share a batch.
-    const writes = numbers.map((number) => put(replica, tagOfWrite(number), `${number}`))
+    const writes = numbers.map((number) =>
+      put(replica, tagOfWrite(number), `${number}`.padEnd(Number(bodyBytes))),
+    )
     await Promise.all(writes)
     writeSync(1, `${numbers.join('\n')}\n`)
   }
 }
 
-await Promise.all([write(), write()])
+try {
+  await Promise.all([write(), write()])
+} catch (error) {
+  writeSync(1, `failed ${await codeOf(Promise.reject(error))}\n`)
+  process.exit(3)
+}

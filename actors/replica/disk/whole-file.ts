@@ -1,0 +1,44 @@
+/** Small files that are replaced whole. Invariant: a power cut leaves the old bytes or the new ones. */
+import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+const FILE_MODE = 0o600
+export const DIRECTORY_MODE = 0o700
+
+export async function readWhole(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
+}
+
+export async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
+  const directory = dirname(path)
+  await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
+  const temporary = `${path}.new`
+  const file = await open(temporary, 'w', FILE_MODE)
+  try {
+    await file.writeFile(bytes)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(temporary, path)
+  await syncDirectory(directory)
+}
+
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** ESRCH: a file of a process that ended while it was read. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH')
+}
