@@ -20,6 +20,7 @@ export {
   QueryBuilder,
   RemoteNode,
   SyncPolicy,
+  Transaction,
   WatchedRecord,
 } from './client/index.ts'
 export type {
@@ -34,6 +35,7 @@ export type {
   SharedMode,
   SharedSource,
   SyncStatus,
+  TransactionWork,
   World,
 } from './client/index.ts'
 export type { Filter } from './database/index.ts'

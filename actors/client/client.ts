@@ -4,9 +4,9 @@
  */
 import { BlazeError, isPlainObject, limits } from '../../runtime/index.ts'
 import { openDatabase } from '../database/index.ts'
-import type { Database, DatabaseIdentity, DatabaseStatus, KdfProfile } from '../database/index.ts'
+import type { Database, DatabaseIdentity, DatabaseStatus, Durability, KdfProfile } from '../database/index.ts'
 import type { RecordDatabase, Secret } from '../database/index.ts'
-import { Collection, notSupported } from './collection.ts'
+import { Collection } from './collection.ts'
 import { connectToShared } from './connect-shared.ts'
 import type { ConnectToSharedOptions } from './connect-shared.ts'
 import { CrossAppShares } from './cross-app.ts'
@@ -16,11 +16,16 @@ import { bounded } from './deadline.ts'
 import type { WaitOptions } from './deadline.ts'
 import { enableSync, startSync } from './enable-sync.ts'
 import type { EnableSyncOptions } from './enable-sync.ts'
+import { changePassword } from './moving/change-password.ts'
+import type { ChangePasswordOptions } from './moving/change-password.ts'
 import { invite, redeemInvite } from './joining.ts'
 import type { InviteOptions } from './joining.ts'
 import { decodeRemote } from './remote-node.ts'
+import { checkSecret } from './secret.ts'
 import type { SharedSource } from './shared-source.ts'
 import type { DatabaseSync } from './sync.ts'
+import { runTransaction } from './transaction.ts'
+import type { TransactionWork } from './transaction.ts'
 import { processWorld } from './world.ts'
 import type { World } from './world.ts'
 
@@ -35,6 +40,11 @@ export interface OpenOptions extends WaitOptions {
   readonly key?: Uint8Array
   /** Cost of the password's derivation in a new directory; `small` (N = 2^15) for machines with little memory. */
   readonly kdf?: KdfProfile
+  /**
+   * When a write resolves. `synced`, the default: when it is on the disk. `relaxed`: when it is on its way there; a failing disk or a
+   * power cut may lose the last ones, and `flush` says when there are none. Nobody else is shown anything before it is synced.
+   */
+  readonly durability?: Durability
   /** Resume sync if it was enabled. Default true. */
   readonly sync?: boolean
   /** Attaching to another process is not in this version; false says that this is expected. */
@@ -158,9 +168,32 @@ export class BlazeDBClient {
     return this.#records.status()
   }
 
-  /** Not in this version: `NOT_SUPPORTED`. */
-  transaction(_work: (tx: never) => unknown): Promise<never> {
-    return Promise.reject(notSupported('transaction'))
+  /**
+   * Calls `work` with a transaction: its reads belong to one moment, its writes are seen by itself at once and by others as a whole,
+   * in one signed commit, or not at all. When another write changes what it has read, it is called again, at most 16 times, so it
+   * should do nothing else; other databases and this one outside of `tx` are not part of it. Resolves, synced, with what `work`
+   * returned; what `work` throws passes on, and nothing is written. Ends after `timeoutMs`, 30 s by default. Rejects with `CONFLICT`,
+   * `TOO_LARGE` (more than 1,024 records or 2 MiB), `TIMEOUT`, `ABORTED`, `CLOSED`, `OVERLOADED`, and what its writes say.
+   */
+  async transaction<R>(work: TransactionWork<R>, options: WaitOptions = {}): Promise<R> {
+    return runTransaction(this.#ofItsOwn('transaction').database, work, options)
+  }
+
+  /**
+   * Changes what opens the database from now on; records are not written anew. Whoever has an older copy of the directory still opens
+   * that one with the old password. Rejects with `WRONG_PASSWORD` for a wrong `from`, `DISK_FULL`, `CLOSED`, `TIMEOUT`, `TypeError`.
+   */
+  async changePassword(options: ChangePasswordOptions): Promise<void> {
+    await changePassword(this.#ofItsOwn('changePassword').database, options)
+  }
+
+  /**
+   * Resolves when all writes that have resolved are on the disk, which they are at once unless `durability` is `relaxed`. Rejects with
+   * `POISONED` when some that had resolved before may be lost, once; `close` does the same.
+   */
+  async flush(options: WaitOptions = {}): Promise<void> {
+    const { database } = this.#ofItsOwn('flush')
+    await bounded(this.#world.env, 'flush', options, database.flush())
   }
 
   /** Resolves when everything is synced and another process may open the directory. Calls in flight end before, or `CLOSED`. */
@@ -187,12 +220,13 @@ export async function openIn(
   options: OpenOptions,
   birth?: DatabaseIdentity,
 ): Promise<BlazeDBClient> {
-  const { name, at, secret, kdf } = checkOptions(options)
+  const { name, at, secret, kdf, durability } = checkOptions(options)
   const opening = openDatabase(world, {
     name,
     volume: world.volume(at),
     secret,
     ...(kdf === undefined ? {} : { kdf }),
+    ...(durability === undefined ? {} : { durability }),
     ...(birth === undefined ? {} : { birth }),
   }).then((database) => {
     const remote = decodeRemote(database.identity.remote)
@@ -239,9 +273,10 @@ function checkOptions(options: OpenOptions): {
   at: string
   secret: Secret
   kdf: KdfProfile | undefined
+  durability: Durability | undefined
 } {
   if (!isPlainObject(options)) throw new TypeError('options: expected a plain object')
-  const { name, at, password, key, kdf, attach } = options
+  const { name, at, password, key, kdf, durability, attach } = options
   if (typeof name !== 'string' || name.length === 0 || name.length > limits.openNameCharsMax) {
     throw new TypeError(`name: expected text of 1 to ${limits.openNameCharsMax} characters`)
   }
@@ -250,21 +285,10 @@ function checkOptions(options: OpenOptions): {
     throw new TypeError("kdf: expected 'standard' or 'small'")
   }
   if (attach === true) throw new BlazeError('NOT_SUPPORTED', 'attach: true is not in this version')
-  return { name, at, secret: checkSecret(password, key), kdf }
-}
-
-function checkSecret(password: unknown, key: unknown): Secret {
-  if ((password === undefined) === (key === undefined)) {
-    throw new TypeError('password, key: expected exactly one of them')
+  if (durability !== undefined && durability !== 'synced' && durability !== 'relaxed') {
+    throw new TypeError("durability: expected 'synced' or 'relaxed'")
   }
-  if (key !== undefined) {
-    if (!(key instanceof Uint8Array) || key.length !== 32) throw new TypeError('key: expected 32 bytes')
-    return { key: new Uint8Array(key) }
-  }
-  if (typeof password !== 'string' || password.length === 0) {
-    throw new TypeError('password: expected text that is not empty')
-  }
-  return { password }
+  return { name, at, secret: checkSecret(password, key), kdf, durability }
 }
 
 function notForGuests(what: string): BlazeError {

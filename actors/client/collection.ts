@@ -4,34 +4,66 @@
  */
 import { BlazeError, limits, Uuid } from '../../runtime/index.ts'
 import { checkId, openCollectionProblem, parseDoc } from '../database/index.ts'
-import type { Doc, DocFields, ParsedDoc, RecordDatabase, RecordInput, WriteStep } from '../database/index.ts'
+import type {
+  Doc,
+  DocFields,
+  IndexDefinition,
+  ParsedDoc,
+  RecordDatabase,
+  RecordInput,
+  WriteStep,
+} from '../database/index.ts'
 import { bounded, boundedWrite } from './deadline.ts'
 import type { WaitOptions } from './deadline.ts'
+import { parseIndex } from './index-definition.ts'
+import type { IndexOptions } from './index-definition.ts'
+import type { DocumentShape } from './schema/document-shape.ts'
 import { QueryBuilder } from './query-builder.ts'
 import { WatchedRecord } from './watched-record.ts'
 
 const ID_CHANCE_BYTES = 10
 const ID_CHANCE_AHEAD = 64
 
-export class Collection {
+/** Runs calls of a database as one transaction. */
+export type Atomically = <R>(work: (database: RecordDatabase) => Promise<R>, options: WaitOptions) => Promise<R>
+
+export interface CollectionParts<Out> {
+  readonly shape: DocumentShape<Out>
+  /** Undefined where there are no transactions. */
+  readonly atomically: Atomically | undefined
+}
+
+/** What `insert` takes: for a collection without a type any fields, else those of the type, and perhaps an id. */
+export type InsertDoc<In, T> = unknown extends In ? T : In & { readonly id?: string }
+/** What `put` and `restore` take. */
+export type PutDoc<In, T> = unknown extends In ? T : In
+/** What `update` takes. */
+export type PatchDoc<In, T> = unknown extends In ? T : { readonly [K in keyof In]?: In[K] | undefined }
+
+/** `In` is written, `Out` is read; a collection without a type takes and gives any fields. */
+export class Collection<In = unknown, Out = Doc> {
   readonly name: string
   readonly #database: RecordDatabase
+  readonly #shape: DocumentShape<Out>
+  readonly #atomically: Atomically | undefined
   /** Entropy for ids, fetched ahead: a fetch costs more than an id. */
   #chance: Uint8Array = new Uint8Array(0)
 
   /** `TypeError` for a name that is none. */
-  constructor(database: RecordDatabase, name: string) {
+  constructor(database: RecordDatabase, name: string, { shape, atomically }: CollectionParts<Out>) {
     if (typeof name !== 'string') throw new TypeError('collection: expected a name as text')
     const problem = openCollectionProblem(name)
     if (problem !== undefined) throw new TypeError(`collection: ${problem}`)
     this.name = name
     this.#database = database
+    this.#shape = shape
+    this.#atomically = atomically
   }
 
-  /** Returns the id: `doc.id`, or a new UUID version 7. `RECORD_EXISTS`, `READ_ONLY`, `BAD_VALUE`, `TOO_LARGE`. */
-  async insert<T extends DocFields<T>>(doc: T, options: WaitOptions = {}): Promise<string> {
+  /** Returns the id: `doc.id`, or a new UUID version 7. `RECORD_EXISTS`, `READ_ONLY`, `BAD_VALUE`, `TOO_LARGE`, `SCHEMA_INVALID`. */
+  async insert<T extends DocFields<T>>(doc: InsertDoc<In, T>, options: WaitOptions = {}): Promise<string> {
     const input = this.#withId(parseDoc(doc))
-    await this.#write('insert', [input], options)
+    await this.#writeChecked('insert', input, options)
     return input.id
   }
 
@@ -39,24 +71,44 @@ export class Collection {
    * Returns the ids in order. All documents are checked before the first is written; then chunks of 256 are written in order, each
    * as a whole. When a chunk is refused, earlier ones stay: it is not all or nothing.
    */
-  async insertMany<T extends DocFields<T>>(docs: readonly T[], options: WaitOptions = {}): Promise<string[]> {
+  async insertMany<T extends DocFields<T>>(
+    docs: readonly InsertDoc<In, T>[],
+    options: WaitOptions = {},
+  ): Promise<string[]> {
     if (!Array.isArray(docs)) throw new TypeError('docs: expected an array')
     return boundedWrite(this.#database.env, 'insertMany', options, this.#insertChunks(docs))
   }
 
   /** Replaces the record, or makes it. */
-  async put<T extends DocFields<T>>(id: string, doc: T, options: WaitOptions = {}): Promise<void> {
-    await this.#write('put', [this.#at(id, doc)], options)
+  async put<T extends DocFields<T>>(id: string, doc: PutDoc<In, T>, options: WaitOptions = {}): Promise<void> {
+    await this.#writeChecked('put', this.#at(id, doc), options)
   }
 
-  /** Changes the fields of `patch`; one that is undefined is removed. `NOT_FOUND`. */
-  async update<T extends DocFields<T>>(id: string, patch: T, options: WaitOptions = {}): Promise<void> {
-    await this.#write('update', [this.#at(id, patch)], options)
+  /**
+   * Changes the fields of `patch`; one that is undefined is removed. `NOT_FOUND`. With a schema or version the whole document is judged
+   * and brought to the version, in a transaction.
+   */
+  async update<T extends DocFields<T>>(
+    id: string,
+    patch: PatchDoc<In, T>,
+    options: WaitOptions = {},
+  ): Promise<void> {
+    const input = this.#at(id, patch)
+    if (!this.#shape.judgesWhole) {
+      await this.#write('update', [input], options)
+      return
+    }
+    if (this.#atomically === undefined) throw noTransactions()
+    await this.#atomically((database) => this.#updateWhole(database, input), options)
   }
 
   /** Brings a deleted id back with these fields. `NOT_FOUND` when it never was, `RECORD_EXISTS` when it is there. */
-  async restore<T extends DocFields<T>>(id: string, doc: T, options: WaitOptions = {}): Promise<void> {
-    await this.#write('restore', [this.#at(id, doc)], options)
+  async restore<T extends DocFields<T>>(
+    id: string,
+    doc: PutDoc<In, T>,
+    options: WaitOptions = {},
+  ): Promise<void> {
+    await this.#writeChecked('restore', this.#at(id, doc), options)
   }
 
   /** Returns whether there was one. */
@@ -73,16 +125,10 @@ export class Collection {
   }
 
   /** A copy of the record, or undefined. Waits for writes to it that were called before. */
-  async get(id: string, options: WaitOptions = {}): Promise<Doc | undefined> {
-    const collection = this.name
-    const checked = checkId(id)
-    const work = this.#database.request<Doc | undefined>((reply) => ({
-      type: 'record.get',
-      collection,
-      id: checked,
-      reply,
-    }))
-    return bounded(this.#database.env, 'get', options, work)
+  async get(id: string, options: WaitOptions = {}): Promise<Out | undefined> {
+    const work = this.#get(this.#database, checkId(id))
+    const doc = await bounded(this.#database.env, 'get', options, work)
+    return doc === undefined ? undefined : this.#shape.read(doc)
   }
 
   /**
@@ -98,9 +144,39 @@ export class Collection {
     return new QueryBuilder(this.#database, this.name)
   }
 
-  /** Not in this version: `NOT_SUPPORTED`. */
-  createIndex(...fields: readonly string[]): Promise<void> {
-    return Promise.reject(notSupported(`createIndex(${fields.join(', ')})`))
+  /**
+   * Makes an index over one to eight paths, which queries then use for equality, ranges, prefixes and order; resolves with its name once
+   * it is complete and stored. An index that is there already is kept. With `unique`, local writes that would give two records the same
+   * values are refused (`NOT_UNIQUE`). `INDEX_EXISTS` for a name that another index has, `TOO_LARGE`; for guests `NOT_SUPPORTED`.
+   */
+  createIndex(fields: string | readonly string[], options?: IndexOptions): Promise<string>
+  createIndex(...fields: readonly string[]): Promise<string>
+  async createIndex(
+    ...input: readonly (string | readonly string[] | IndexOptions | undefined)[]
+  ): Promise<string> {
+    const { definition, options } = parseIndex(this.name, input)
+    const work = this.#database.request<void>((reply) => ({ type: 'index.create', definition, reply }))
+    await boundedWrite(this.#database.env, 'createIndex', options, work)
+    return definition.name
+  }
+
+  /** Returns whether there was one. Queries that walk along it reject with `CONFLICT`. */
+  async dropIndex(name: string, options: WaitOptions = {}): Promise<boolean> {
+    if (typeof name !== 'string') throw new TypeError('dropIndex: expected the name of an index')
+    const collection = this.name
+    const work = this.#database.request<boolean>((reply) => ({ type: 'index.drop', collection, name, reply }))
+    return boundedWrite(this.#database.env, 'dropIndex', options, work)
+  }
+
+  /** Those that are complete. */
+  async indexes(options: WaitOptions = {}): Promise<IndexDefinition[]> {
+    const collection = this.name
+    const work = this.#database.request<IndexDefinition[]>((reply) => ({
+      type: 'index.list',
+      collection,
+      reply,
+    }))
+    return bounded(this.#database.env, 'indexes', options, work)
   }
 
   async #insertChunks(docs: readonly unknown[]): Promise<string[]> {
@@ -109,8 +185,8 @@ export class Collection {
     const chunks: RecordInput[][] = []
     for (let at = 0; at < docs.length; at += limits.bulkChunkRecords) {
       if (at > 0) await breathe()
-      const chunk = docs.slice(at, at + limits.bulkChunkRecords)
-      chunks.push(chunk.map((doc) => this.#withId(parseDoc(doc))))
+      const chunk = docs.slice(at, at + limits.bulkChunkRecords).map((doc) => this.#withId(parseDoc(doc)))
+      chunks.push(this.#shape.judgesWhole ? await this.#checkAll(chunk) : chunk)
     }
     const waiting: Promise<void>[] = []
     for (const chunk of chunks) {
@@ -125,16 +201,46 @@ export class Collection {
     return chunks.flatMap((chunk) => chunk.map(({ id }) => id))
   }
 
-  #write(step: WriteStep, inputs: readonly RecordInput[], options: WaitOptions): Promise<void> {
+  async #checkAll(inputs: readonly RecordInput[]): Promise<RecordInput[]> {
+    const checked: RecordInput[] = []
+    for (const { id, values } of inputs) checked.push({ id, values: await this.#shape.check(values) })
+    return checked
+  }
+
+  /** The patch, and what the schema and the newer version make of the whole document. */
+  async #updateWhole(database: RecordDatabase, input: RecordInput): Promise<void> {
+    await this.#ask(database, 'update', [input])
+    const merged = await this.#get(database, input.id)
+    if (merged === undefined) return
+    const before = parseDoc(merged).values
+    const whole = parseDoc(this.#shape.read(merged)).values
+    const after = await this.#shape.check(whole)
+    const values = new Map([...before.keys()].map((name): [string, undefined] => [name, undefined]))
+    await this.#ask(database, 'update', [{ id: input.id, values: new Map([...values, ...after]) }])
+  }
+
+  #get(database: RecordDatabase, id: string): Promise<Doc | undefined> {
     const collection = this.name
-    const work = this.#database.request<void>((reply) => ({
-      type: 'record.write',
-      step,
-      collection,
-      inputs,
-      reply,
-    }))
+    return database.request((reply) => ({ type: 'record.get', collection, id, reply }))
+  }
+
+  /** At once, so that calls that are not awaited keep their order, unless the schema takes its time. */
+  #writeChecked(step: WriteStep, { id, values }: RecordInput, options: WaitOptions): Promise<void> {
+    const checked = this.#shape.check(values)
+    if (!(checked instanceof Promise)) return this.#write(step, [{ id, values: checked }], options)
+    const work = checked.then((later) => this.#ask(this.#database, step, [{ id, values: later }]))
     return boundedWrite(this.#database.env, step, options, work)
+  }
+
+  #write(step: WriteStep, inputs: readonly RecordInput[], options: WaitOptions): Promise<void> {
+    return boundedWrite(this.#database.env, step, options, this.#ask(this.#database, step, inputs))
+  }
+
+  #ask(database: RecordDatabase, step: WriteStep, inputs: readonly RecordInput[]): Promise<void> {
+    const collection = this.name
+    const { version } = this.#shape
+    const schema = version === undefined ? {} : { schema: version }
+    return database.request((reply) => ({ type: 'record.write', step, collection, inputs, ...schema, reply }))
   }
 
   #withId({ id, values }: ParsedDoc): RecordInput {
@@ -158,6 +264,9 @@ export class Collection {
   }
 }
 
-export function notSupported(what: string): BlazeError {
-  return new BlazeError('NOT_SUPPORTED', `${what} is not in this version`)
+function noTransactions(): BlazeError {
+  return new BlazeError(
+    'NOT_SUPPORTED',
+    'an update with a schema needs a database of its own; put the whole document, or update it in the app that shares the database',
+  )
 }

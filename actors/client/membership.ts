@@ -3,8 +3,8 @@
  * Invariant: each entry is signed once per opening; one that turned out void is reported, never repeated, or the log would fill up.
  */
 import { BlazeError, equalBytes } from '../../runtime/index.ts'
-import { deviceOf, type Database, type DatabaseIdentity } from '../database/index.ts'
-import { deriveInviteKeys, encodeAnnouncement, parseCode, signJoin } from '../team/index.ts'
+import { announcementOf, deviceOf, type Database, type DatabaseIdentity } from '../database/index.ts'
+import { deriveInviteKeys, parseCode, signJoin } from '../team/index.ts'
 import type { DeviceIdentity, InviteCode, Space, TeamAdditions } from '../team/index.ts'
 import type { RemoteRecord } from './remote-node.ts'
 
@@ -87,10 +87,9 @@ export class Membership {
     const body = { type: 'join', inviteHash, keys, joinSignature } as const
     const entry = team.authorEntry({ body, signer, nowMs: env.now() })
     this.#join = crypto.sha256(entry)
-    const { replica, replicaN } = identity
     return {
       entries: [entry],
-      announcements: [encodeAnnouncement({ spaceId, replicaId: replica, n: replicaN, signer })],
+      announcements: [announcementOf(identity, crypto)],
     }
   }
 }

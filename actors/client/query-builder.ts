@@ -2,89 +2,248 @@
  * A query under construction; every step returns a new one, so a query can be kept and narrowed in several ways.
  * Invariant: what it holds is checked data; the database sees it only when an ending method is called.
  */
-import { BlazeError, copyValue } from '../../runtime/index.ts'
+import { BlazeError, copyValue, limits } from '../../runtime/index.ts'
 import type { Value } from '../../runtime/index.ts'
-import { conditionProblem, QUERY_CONDITIONS_MAX } from '../database/index.ts'
-import type { Condition, Doc, LiveDelta, Operator, Query, RecordDatabase } from '../database/index.ts'
+import {
+  BY_ID,
+  conditionProblem,
+  countConditions,
+  cursorProblem,
+  decodeCursor,
+  orderOf,
+  parseFilter,
+  queryOf,
+} from '../database/index.ts'
+import type {
+  AggregateOp,
+  AggregateRow,
+  Cursor,
+  Doc,
+  Explanation,
+  Filter,
+  LiveDelta,
+  Operator,
+  Query,
+  QueryPage,
+  RecordDatabase,
+  RecordRequest,
+  Reply,
+} from '../database/index.ts'
 import { bounded } from './deadline.ts'
 import type { WaitOptions } from './deadline.ts'
+import { checkPath, checkPaths } from './field-path.ts'
+import { GroupedQuery } from './grouped-query.ts'
 import { LiveResults } from './live-results.ts'
 
 export class QueryBuilder {
   readonly #database: RecordDatabase
   readonly #query: Query
+  readonly #cursor: Cursor | undefined
 
-  constructor(database: RecordDatabase, collection: string, query?: Query) {
+  constructor(database: RecordDatabase, collection: string, query?: Query, cursor?: Cursor) {
     this.#database = database
-    this.#query = query ?? { collection, conditions: [], limit: undefined }
+    this.#query = query ?? queryOf(collection)
+    this.#cursor = cursor
   }
 
   /**
-   * Narrows down; all conditions hold together. `field` is a dotted path. Values of different types compare by
+   * Narrows down; all calls hold together. Takes a condition, or a filter as data:
+   * `{ field, op, value }`, `{ and: […] }`, `{ or: […] }`, `{ not: … }`. `field` is a dotted path. Values of different types compare by
    * null < boolean < number < text < bytes < date < UUID < array < map; an absent field matches `!=` only.
    */
-  where(field: string, op: Operator, value: Value): QueryBuilder {
-    const copied = copyValue(value, 'value')
-    const problem = conditionProblem(field, op, copied)
-    if (problem !== undefined) throw new TypeError(problem)
-    if (this.#query.conditions.length >= QUERY_CONDITIONS_MAX) {
-      throw new BlazeError('TOO_LARGE', `a query has at most ${QUERY_CONDITIONS_MAX} conditions`)
+  where(field: string, op: Operator, value: Value): QueryBuilder
+  where(filter: Filter): QueryBuilder
+  where(input: string | Filter, op?: Operator, value?: Value): QueryBuilder {
+    const isText = typeof input === 'string'
+    const filter = isText ? conditionOf(input, op, value) : parseFilter(input, 'filter')
+    const { filter: before } = this.#query
+    const parts = before === undefined ? [] : 'and' in before ? before.and : [before]
+    const whole: Filter = { and: [...parts, filter] }
+    if (countConditions(whole) > limits.queryConditionsMax) {
+      throw new BlazeError('TOO_LARGE', `a query has at most ${limits.queryConditionsMax} conditions`)
     }
-    const condition: Condition = { field, op, value: copied }
-    return this.#with({ conditions: [...this.#query.conditions, condition] })
+    return this.#with({ filter: whole })
   }
 
-  /** At most so many records; which ones is not promised. */
+  /** Sorts by a path, and by further ones where records agree. An absent field comes before null; the id decides last. */
+  orderBy(field: string, direction: 'asc' | 'desc' = 'asc'): QueryBuilder {
+    const { order } = this.#query
+    checkPath('orderBy', field)
+    if (direction !== 'asc' && direction !== 'desc') {
+      throw new TypeError(`orderBy: expected the direction asc or desc, got ${String(direction)}`)
+    }
+    if (order.some((known) => known.field === field))
+      throw new TypeError(`orderBy: ${field} stands there already`)
+    if (order.length >= limits.queryFieldsMax) {
+      throw new TypeError(`orderBy: expected at most ${limits.queryFieldsMax} fields`)
+    }
+    return this.#with({ order: [...order, { field, direction }] })
+  }
+
+  /** At most so many records: the first in the order, or any without one. */
   limit(records: number): QueryBuilder {
-    if (!Number.isSafeInteger(records) || records < 0) {
-      throw new TypeError(`limit: expected a whole number from 0, got ${records}`)
-    }
-    return this.#with({ limit: records })
+    return this.#with({ limit: checkCount('limit', records) })
   }
 
-  /** Not in this version: throws `NOT_SUPPORTED`. */
-  orderBy(field: string): never {
-    throw new BlazeError('NOT_SUPPORTED', `orderBy(${field}) is not in this version`)
+  /** Leaves out so many of the first records; without an order by id. What is left out is read too: pages go by `after`. */
+  offset(records: number): QueryBuilder {
+    return this.#with({ offset: checkCount('offset', records) })
   }
 
-  /** Copies of all matches, in no promised order. Each is as it was when the scan passed it. */
+  /**
+   * Goes on after the record that a page ended with, also when it has changed or is gone. `TypeError` for a text that `page()` has not
+   * returned, or that belongs to another collection or order.
+   */
+  after(cursor: string): QueryBuilder {
+    const parsed = decodeCursor(cursor)
+    return new QueryBuilder(
+      this.#database,
+      this.#query.collection,
+      { ...this.#query, after: parsed.place },
+      parsed,
+    )
+  }
+
+  /** Returns these paths of each record, and its id; what is not there is left out. */
+  select(...fields: readonly string[]): QueryBuilder {
+    checkPaths('select', fields)
+    return this.#with({ select: [...fields] })
+  }
+
+  /** Copies of all matches. Without an order, in none that is promised. */
   async all(options: WaitOptions = {}): Promise<Doc[]> {
-    const query = this.#query
-    const work = query.limit === 0 ? Promise.resolve([]) : this.#all(query)
-    return bounded(this.#database.env, 'query', options, work)
+    const query = this.#checked()
+    return this.#ask(options, (reply) => ({ type: 'query.all', query, reply }))
   }
 
-  /** Some match, or undefined. */
+  /** The first match, or undefined. */
   async first(options: WaitOptions = {}): Promise<Doc | undefined> {
     const [doc] = await this.limit(Math.min(1, this.#query.limit ?? 1)).all(options)
     return doc
   }
 
+  /**
+   * As many matches as the limit says (default 100) and a cursor: `after(cursor)` goes on there, undefined says that there are no more.
+   * Without an order the pages go by id. Records that are inserted or deleted meanwhile shift nothing.
+   */
+  async page(options: WaitOptions = {}): Promise<QueryPage> {
+    const checked = this.#checked()
+    const { order, limit = limits.queryPageRecords } = checked
+    const query: Query = { ...checked, limit, order: order.length === 0 ? BY_ID : order }
+    return this.#ask(options, (reply) => ({ type: 'query.page', query, reply }))
+  }
+
+  /** How many records `all()` would return. */
   async count(options: WaitOptions = {}): Promise<number> {
-    const query = this.#query
-    const work =
-      query.limit === 0
-        ? Promise.resolve(0)
-        : this.#database.request<number>((reply) => ({ type: 'query.count', query, reply }))
-    return bounded(this.#database.env, 'query', options, work)
+    const query = this.#checked()
+    return this.#ask(options, (reply) => ({ type: 'query.count', query, reply }))
+  }
+
+  /** Of all numbers there, 0 without any: exact while they are integers (a bigint beyond 2^53), else a double. */
+  async sum(field: string, options: WaitOptions = {}): Promise<number | bigint> {
+    const sum = await this.#aggregate('sum', field, options)
+    return typeof sum === 'number' || typeof sum === 'bigint' ? sum : 0
+  }
+
+  /** Of all numbers there; undefined without any. */
+  async avg(field: string, options: WaitOptions = {}): Promise<number | undefined> {
+    const average = await this.#aggregate('avg', field, options)
+    return typeof average === 'number' ? average : undefined
+  }
+
+  /** The least value of any type that is there; undefined without any. */
+  async min(field: string, options: WaitOptions = {}): Promise<Value | undefined> {
+    return this.#aggregate('min', field, options)
+  }
+
+  /** The greatest value of any type that is there; undefined without any. */
+  async max(field: string, options: WaitOptions = {}): Promise<Value | undefined> {
+    return this.#aggregate('max', field, options)
+  }
+
+  /** One group for each combination of values, to be aggregated. */
+  groupBy(...fields: readonly string[]): GroupedQuery {
+    checkPaths('groupBy', fields)
+    const by = [...fields]
+    const query = this.#unbounded('groupBy')
+    return new GroupedQuery(by, (aggregates, options) =>
+      this.#ask<AggregateRow[]>(options, (reply) => ({
+        type: 'query.aggregate',
+        query,
+        by,
+        aggregates,
+        reply,
+      })),
+    )
+  }
+
+  /** Answers the query and tells how: along which path or index, what was sorted, what was looked at. */
+  async explain(options: WaitOptions = {}): Promise<Explanation> {
+    const query = this.#checked()
+    return this.#ask(options, (reply) => ({ type: 'query.explain', query, reply }))
   }
 
   /**
    * Follows the matches: first all of them as `added`, then what each commit changed. With a callback, it is called with every
-   * delta; without, iterate. `NOT_SUPPORTED` together with `limit`.
+   * delta; without, iterate. With an order, deltas carry positions; with a limit, what is pushed out is removed and what moves up added.
    */
   live(callback?: (delta: LiveDelta) => void): LiveResults {
-    if (this.#query.limit !== undefined) {
-      throw new BlazeError('NOT_SUPPORTED', 'live() together with limit() is not in this version')
-    }
-    return new LiveResults(this.#database, this.#query, callback)
+    return new LiveResults(this.#database, this.#checked(), callback)
   }
 
-  #all(query: Query): Promise<Doc[]> {
-    return this.#database.request<Doc[]>((reply) => ({ type: 'query.all', query, reply }))
+  async #aggregate(op: AggregateOp, field: string, options: WaitOptions): Promise<Value | undefined> {
+    checkPath(op, field)
+    const query = this.#unbounded(op)
+    const aggregates = { value: { op, field } }
+    const [row] = await this.#ask<AggregateRow[]>(options, (reply) => ({
+      type: 'query.aggregate',
+      query,
+      by: [],
+      aggregates,
+      reply,
+    }))
+    return row?.['value']
+  }
+
+  #unbounded(what: string): Query {
+    const { limit, offset, after } = this.#query
+    if (limit !== undefined || offset > 0 || after !== undefined) {
+      throw new TypeError(`${what}: takes all matches, without limit, offset and after`)
+    }
+    return this.#query
+  }
+
+  /** What is asked, when the cursor belongs to it. */
+  #checked(): Query {
+    const query = this.#query
+    const problem =
+      this.#cursor === undefined ? undefined : cursorProblem(this.#cursor, query.collection, orderOf(query))
+    if (problem !== undefined) throw new TypeError(problem)
+    return query
+  }
+
+  #ask<R>(options: WaitOptions, make: (reply: Reply<R>) => RecordRequest): Promise<R> {
+    return bounded(this.#database.env, 'query', options, this.#database.request<R>(make))
   }
 
   #with(change: Partial<Query>): QueryBuilder {
-    return new QueryBuilder(this.#database, this.#query.collection, { ...this.#query, ...change })
+    return new QueryBuilder(
+      this.#database,
+      this.#query.collection,
+      { ...this.#query, ...change },
+      this.#cursor,
+    )
   }
+}
+
+function conditionOf(field: string, op: Operator | undefined, value: Value | undefined): Filter {
+  const copied = copyValue(value, 'value')
+  const problem = conditionProblem(field, op, copied)
+  if (problem !== undefined || op === undefined) throw new TypeError(problem ?? 'op: expected one')
+  return { field, op, value: copied }
+}
+
+function checkCount(what: string, records: number): number {
+  if (Number.isSafeInteger(records) && records >= 0) return records
+  throw new TypeError(`${what}: expected a whole number from 0, got ${String(records)}`)
 }

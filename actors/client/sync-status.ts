@@ -10,6 +10,7 @@ export type SyncState =
   | 'refused'
   | 'revoked'
   | 'forked'
+  | 'rebasing'
   | 'damaged'
   | 'quota'
   | 'clockSkew'
@@ -66,6 +67,12 @@ export function stateOf(report: ConnectionReport, held: number): SyncState {
   return held > 0 ? 'held' : 'caughtUp'
 }
 
+/** What a connection in that state means for a database that rebases. */
+export function rebasingState(state: SyncState): SyncState {
+  const isConnected = state === 'syncing' || state === 'caughtUp' || state === 'held' || state === 'forked'
+  return isConnected ? 'rebasing' : state
+}
+
 /** One sentence: what it waits for, and what to do. */
 export function explain(status: SyncStatus): string {
   const { state, endpoint, error, attempts } = status
@@ -85,7 +92,9 @@ export function explain(status: SyncStatus): string {
     case 'revoked':
       return `this device is not a member of the team as ${endpoint} knows it${reason}; ask an owner for an invite`
     case 'forked':
-      return `another copy of this directory has written under the same identity${reason}; stop using the older copy`
+      return `two histories of one device have met${reason}; the device concerned rebases by itself once it is connected, and this goes on then`
+    case 'rebasing':
+      return `rebasing: this directory is an older copy, a restored or a damaged one, and takes everything from ${endpoint} before it writes and sends again${reason}`
     case 'damaged':
       return `stored data is damaged${reason}; reopen the database, restore it if that fails`
     case 'quota':

@@ -15,7 +15,7 @@ import type { Space } from '../team/index.ts'
 import { bounded, stepwise, type StepOptions, type WaitOptions } from './deadline.ts'
 import { Membership } from './membership.ts'
 import type { RemoteRecord } from './remote-node.ts'
-import { explain, stateOf, type SyncState, type SyncStatus } from './sync-status.ts'
+import { explain, rebasingState, stateOf, type SyncState, type SyncStatus } from './sync-status.ts'
 
 /** What the handle runs in. */
 export interface SyncWorld {
@@ -97,7 +97,7 @@ export class DatabaseSync {
   async caughtUp(options: WaitOptions = {}): Promise<void> {
     if (this.#stopped) throw new BlazeError('CLOSED', 'caughtUp: sync was stopped')
     const left = stepwise(this.#env, options, limits.waitMs)
-    const seq = await this.#syncedSeq(left)
+    let wrote = await this.#syncedSeq(left)
     let answered = false
     const forget = this.#marks.add(() => {
       answered = true
@@ -108,7 +108,12 @@ export class DatabaseSync {
     try {
       await this.wait('caughtUp', left(), () => {
         const relay = this.#report?.relay
-        return answered && relay !== undefined && relay.ackedSeq >= seq
+        const replica = this.#space?.replica
+        if (relay === undefined || replica === undefined || replica.misfit.rebase !== undefined) return false
+        // A rebase has made again, under another id, what was written before the call and not confirmed.
+        const { replica: id } = this.#database.identity
+        if (id !== wrote.id) wrote = { id, seq: replica.lastOwnSeq }
+        return answered && relay.ackedSeq >= wrote.seq
       })
     } finally {
       forget()
@@ -182,7 +187,7 @@ export class DatabaseSync {
         try {
           if (until()) finish()
           else if (this.#stopped) finish(new BlazeError('CLOSED', `${what}: sync was stopped`))
-          else if (this.#state === 'refused' || this.#state === 'forked') finish(this.#failure(what))
+          else if (this.#state === 'refused') finish(this.#failure(what))
         } catch (error) {
           finish(error)
         }
@@ -228,7 +233,7 @@ export class DatabaseSync {
   }
 
   /** The last own seq, when all that was written before the call is synced or lost. A store that failed is opened again by itself. */
-  async #syncedSeq(left: () => WaitOptions): Promise<number> {
+  async #syncedSeq(left: () => WaitOptions): Promise<{ id: Uint8Array; seq: number }> {
     let failed: Space | undefined
     for (;;) {
       await this.wait('caughtUp', left(), () => this.#space !== undefined && this.#space !== failed)
@@ -236,7 +241,7 @@ export class DatabaseSync {
       if (space === undefined) continue
       try {
         await bounded(this.#env, 'caughtUp', left(), space.replica.settled())
-        return space.replica.lastOwnSeq
+        return { id: this.#database.identity.replica, seq: space.replica.lastOwnSeq }
       } catch (error) {
         if (!(error instanceof BlazeError) || error.code !== 'POISONED') throw error
         failed = space
@@ -308,9 +313,14 @@ export class DatabaseSync {
     this.#report = report
     const offsetMs = report.relay?.clockOffsetMs
     if (offsetMs !== undefined) this.#database.clockOffset(offsetMs)
-    if (!this.#stopped) this.#enter(this.#problem() === undefined ? stateOf(report, this.#held()) : 'revoked')
+    if (!this.#stopped) this.#enter(this.#problem() === undefined ? this.#stateOf(report) : 'revoked')
     if (report.registered && report.state === 'syncing') this.#teamMoved()
     else this.#wake()
+  }
+
+  #stateOf(report: ConnectionReport): SyncState {
+    const state = stateOf(report, this.#held())
+    return this.#space?.replica.misfit.rebase === undefined ? state : rebasingState(state)
   }
 
   #held(): number {

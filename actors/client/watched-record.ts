@@ -2,7 +2,8 @@
  * One record that is followed: what it is now, then what it became with each commit that changed it.
  * Invariant: a slow consumer gets the newest state next, never a queue of older ones.
  */
-import type { Doc, LiveDelta, Query, RecordDatabase, RecordName } from '../database/index.ts'
+import { queryOf } from '../database/index.ts'
+import type { Doc, LiveDelta, RecordDatabase, RecordName } from '../database/index.ts'
 import { LiveFeed } from './live-feed.ts'
 
 export class WatchedRecord extends LiveFeed<Doc | undefined> {
@@ -12,12 +13,9 @@ export class WatchedRecord extends LiveFeed<Doc | undefined> {
     name: RecordName,
     callback: ((doc: Doc | undefined) => void) | undefined,
   ) {
-    super({ database, query: queryOf(name), told: newest, callback })
+    const query = queryOf(name.collection, { filter: { field: 'id', op: '=', value: name.id } })
+    super({ database, query, told: newest, callback })
   }
-}
-
-function queryOf({ collection, id }: RecordName): Query {
-  return { collection, conditions: [{ field: 'id', op: '=', value: id }], limit: undefined }
 }
 
 function newest({ added, changed }: LiveDelta): Doc | undefined {

@@ -4,12 +4,15 @@
  */
 import { BlazeError, limits, machine } from '../../runtime/index.ts'
 import type { Behaviour, MachineContext, Ref } from '../../runtime/index.ts'
+import type { LeftReplica } from '../replica/index.ts'
 import { DatabaseCore } from './core.ts'
 import type { DatabaseOptions, DatabaseWorld } from './core.ts'
 import { databaseMachine } from './machine.ts'
 import type { DatabaseEvent } from './machine.ts'
 import type { DatabaseMessage, DatabaseRequest, Reply } from './message.ts'
 import { openSession } from './opening.ts'
+import { leaveReplica, refusedBy } from './rebase.ts'
+import type { DatabaseSession } from './session.ts'
 
 type Context = MachineContext<DatabaseMessage, DatabaseEvent>
 
@@ -44,6 +47,8 @@ class DatabaseKeeper {
   #stash: DatabaseRequest[] = []
   #opening: Promise<unknown> = Promise.resolve()
   #closeReply: Reply<void> | undefined
+  /** A session whose replica id has to be left. */
+  #leaving: { readonly session: DatabaseSession; readonly left: LeftReplica } | undefined
 
   constructor(core: DatabaseCore) {
     this.#core = core
@@ -73,11 +78,17 @@ class DatabaseKeeper {
         session?.view.keysChanged()
         return undefined
       default:
-        if (session !== undefined) session.handle(message)
+        if (session !== undefined) this.#hand(session, message)
         else if (state === 'opening') this.#keep(message)
         else message.reply.reject(this.#unavailable())
         return undefined
     }
+  }
+
+  #hand(session: DatabaseSession, request: DatabaseRequest): void {
+    const refused = refusedBy(session.space.replica.misfit.rebase, request.type)
+    if (refused === undefined) session.handle(request)
+    else request.reply.reject(refused)
   }
 
   #keep(request: DatabaseRequest): void {
@@ -90,7 +101,13 @@ class DatabaseKeeper {
     core.state = 'opening'
     ctx.run(
       async () => {
-        const opening = openSession(core, (event, details) => ctx.emit(event, details))
+        const opening = this.#left().then(() =>
+          openSession(
+            core,
+            (event, details) => ctx.emit(event, details),
+            (error) => this.#lost(ctx, error),
+          ),
+        )
         this.#opening = opening
         const session = await opening
         ctx.own({
@@ -108,21 +125,64 @@ class DatabaseKeeper {
           return undefined
         }
         const session = result.value
-        session.space.replica.onPoisoned((error) => {
-          core.error = error
-          core.state = 'opening'
-          ctx.crash(error)
-        })
+        const { space } = session
+        space.replica.onPoisoned((error) => this.#lost(ctx, error))
+        space.onForked((left) => this.#misfits(ctx, session, left))
+        space.replica.misfit.onRebased(() => this.#rebased(ctx))
         core.error = undefined
-        core.state = 'ready'
+        const rebasing = space.replica.misfit.rebase !== undefined
+        core.state = rebasing ? 'rebasing' : 'ready'
         core.session = session
-        ctx.send({ type: 'database.opened' })
+        ctx.send({ type: rebasing ? 'database.rebasing' : 'database.opened' })
         this.#first?.resolve(undefined)
         this.#first = undefined
-        this.#flush((request) => session.handle(request))
+        this.#flush((request) => this.#hand(session, request))
         return undefined
       },
     )
+  }
+
+  /** Another branch of this device's history was shown: this opening is over, and the next one begins to rebase. */
+  #misfits(ctx: Context, session: DatabaseSession, left: LeftReplica): void {
+    const core = this.#core
+    if (core.session !== session) return
+    this.#leaving = { session, left }
+    core.error = new BlazeError('FORKED', 'this directory is an older copy of one that went on elsewhere')
+    core.state = 'opening'
+    core.session = undefined
+    ctx.emit('database.misfit', { forkPoint: left.forkPoint })
+    ctx.send({ type: 'database.misfit' })
+  }
+
+  /** The header names the new replica id before the store is touched. Tried again until that went through. */
+  async #left(): Promise<void> {
+    const leaving = this.#leaving
+    if (leaving === undefined) return
+    const { session, left } = leaving
+    try {
+      await session.close(this.#core.error)
+    } catch (error) {
+      // Its store failed, and is closed all the same.
+      if (!(error instanceof BlazeError)) throw error
+    }
+    const { world, unlocked } = this.#core
+    const { header } = unlocked
+    await header.update(leaveReplica(header.identity, { env: world.env, reason: 'forked', ...left }))
+    this.#leaving = undefined
+  }
+
+  #rebased(ctx: Context): void {
+    if (this.#core.state !== 'rebasing') return
+    this.#core.state = 'ready'
+    ctx.emit('database.rebased')
+    ctx.send({ type: 'database.opened' })
+  }
+
+  /** This opening is over; the supervisor begins a fresh one. */
+  #lost(ctx: Context, error: BlazeError): void {
+    this.#core.error = error
+    this.#core.state = 'opening'
+    ctx.crash(error)
   }
 
   #failed(ctx: Context, cause: unknown): void {
@@ -175,7 +235,7 @@ class DatabaseKeeper {
   #inspect(): object {
     const { session } = this.#core
     return {
-      records: session?.view.index.records ?? 0,
+      records: session?.view.records ?? 0,
       cacheBytes: session?.view.cacheBytes ?? 0,
       lastArrival: session?.space.replica.lastArrival ?? 0,
     }

@@ -10,7 +10,7 @@ const COUNTER_MAX = 0xffff
 
 export class HybridClock {
   readonly #env: Env
-  readonly #writer: Uint8Array
+  #writer: Uint8Array
   #ms = 0
   #counter = 0
   #offsetMs = 0
@@ -18,6 +18,11 @@ export class HybridClock {
   /** `writer` is the replica id that the stamps carry. */
   constructor(env: Env, writer: Uint8Array) {
     this.#env = env
+    this.#writer = writer
+  }
+
+  /** The database has another replica id from now on. */
+  writeAs(writer: Uint8Array): void {
     this.#writer = writer
   }
 

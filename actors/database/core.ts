@@ -1,6 +1,6 @@
 /** What the handle and the cell of a database share; it outlives the lives of the cell. Invariant: only the cell changes `session`. */
-import type { BlazeError, CryptoProvider, Env, System } from '../../runtime/index.ts'
-import { assert } from '../../runtime/index.ts'
+import type { CryptoProvider, Env, System } from '../../runtime/index.ts'
+import { assert, BlazeError } from '../../runtime/index.ts'
 import type { Volume } from '../replica/index.ts'
 import type { Space } from '../team/index.ts'
 import type { HybridClock } from './clock.ts'
@@ -26,10 +26,14 @@ export interface DatabaseOptions {
   readonly kdf?: KdfProfile
   /** For a new directory: who this is, instead of the owner of a new space. `NAME_TAKEN` when the directory is not empty. */
   readonly birth?: DatabaseIdentity
+  /** When a write resolves: `synced` (default), or `relaxed`: when it is staged, and will be synced by itself. */
+  readonly durability?: Durability
 }
 
-/** `failed`: tried again by itself. `damaged`: trying again cannot help. */
-export type DatabaseState = 'opening' | 'ready' | 'failed' | 'damaged' | 'closing'
+export type Durability = 'synced' | 'relaxed'
+
+/** `rebasing`: open, and not to be written before a peer's round came. `failed`: tried again by itself. `damaged`: that cannot help. */
+export type DatabaseState = 'opening' | 'ready' | 'rebasing' | 'failed' | 'damaged' | 'closing'
 
 /** The header, unlocked once, and what is made of it. */
 export interface UnlockedDatabase {
@@ -46,12 +50,30 @@ export class DatabaseCore {
   state: DatabaseState = 'opening'
   /** Why it is not ready. */
   error: BlazeError | undefined
+  /** Why writes that were told of could not be synced, until somebody has heard of it. */
+  #loss: BlazeError | undefined
   #unlocked: UnlockedDatabase | undefined
   #session: DatabaseSession | undefined
 
   constructor(world: DatabaseWorld, options: DatabaseOptions) {
     this.world = world
     this.options = options
+  }
+
+  /** A write that had resolved could not be synced. */
+  lost(cause: unknown): void {
+    this.#loss ??= new BlazeError(
+      'POISONED',
+      'the store failed before all relaxed writes were synced: some of them may be lost',
+      { cause },
+    )
+  }
+
+  /** Throws when something was lost, once. */
+  checkLoss(): void {
+    const loss = this.#loss
+    this.#loss = undefined
+    if (loss !== undefined) throw loss
   }
 
   /** There from the first opening on. */

@@ -8,6 +8,7 @@ import type { Cursor } from '../replica/index.ts'
 import type { Space } from '../team/index.ts'
 import { spawnDatabase } from './cell.ts'
 import type { DatabaseCore, DatabaseOptions, DatabaseWorld } from './core.ts'
+import type { SecretChange } from './header-file.ts'
 import type { DatabaseIdentity, IdentityPatch } from './identity.ts'
 import type { RecordChange } from './view/keyed-view.ts'
 import type { Keyring } from './keyring.ts'
@@ -63,6 +64,11 @@ export class Database implements RecordDatabase {
     return this.#ask(make)
   }
 
+  /** Resolves when everything that was acknowledged before is synced. Rejects with `POISONED` when some of it may be lost. */
+  async flush(): Promise<void> {
+    await this.request<void>((reply) => ({ type: 'database.settle', reply })).finally(() => this.#core.checkLoss())
+  }
+
   /** Changes the sealed identity; resolves when both copies are on the disk. */
   updateIdentity(patch: IdentityPatch): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(closed())
@@ -72,6 +78,12 @@ export class Database implements RecordDatabase {
       for (const epoch of added) keyring.add(epoch)
       if (added.length > 0) this.#ref.tell({ type: 'database.keys' })
     })
+  }
+
+  /** See `HeaderFile.changeSecret`. */
+  changeSecret(change: SecretChange): Promise<void> {
+    if (this.#closing !== undefined) return Promise.reject(closed())
+    return this.#core.unlocked.header.changeSecret(change)
   }
 
   /** Clock of a peer minus ours, ms, as it was measured; writes are refused while it exceeds the limit. */
@@ -121,11 +133,12 @@ export class Database implements RecordDatabase {
       error: error?.message,
       spaceId: toHex(identity.space),
       replicaId: toHex(identity.replica),
-      records: session?.view.index.records ?? 0,
-      deletedRecords: session?.view.index.deletedRecords ?? 0,
+      records: session?.view.records ?? 0,
+      deletedRecords: session?.view.deletedRecords ?? 0,
       held: session?.view.held() ?? { clock: 0, key: 0, life: 0, bad: 0 },
       cacheBytes: session?.view.cacheBytes ?? 0,
       lastArrival: session?.space.replica.lastArrival ?? 0,
+      indexCursor: session?.view.index.records.storedCursor ?? 0,
       mirrors: identity.mirrors.map(({ collection }) => collection),
     }
   }
@@ -138,7 +151,10 @@ export class Database implements RecordDatabase {
 
   async #close(): Promise<void> {
     try {
+      // The next holder of the directory writes it.
+      await this.#core.unlocked.header.close()
       await this.#ask<void>((reply) => ({ type: 'database.close', reply }))
+      this.#core.checkLoss()
     } finally {
       await this.#ref.stop()
       const error = closed()

@@ -1,6 +1,7 @@
 /**
  * Bytes of the database header (PROTOCOL §6.2): the master key under the password's key, the identity under the master key.
- * Invariant: cost parameters are bounded before any derivation, and nothing is believed that does not authenticate.
+ * Invariant: cost parameters are bounded before any derivation, and nothing is believed that does not authenticate. The checksum
+ * tells a damaged copy from a whole one that another secret opens, so that an older copy never lets a former password in.
  */
 import {
   AEAD_NONCE_BYTES,
@@ -13,9 +14,10 @@ import {
 import type { CryptoProvider, Env, ScryptCost } from '../../runtime/index.ts'
 
 const MAGIC = new TextEncoder().encode('BLZH')
-const VERSION = 1
+const VERSION = 2
 const SALT_BYTES = 16
 const SEALED_MASTER_BYTES = 48
+const CHECKSUM_BYTES = 32
 const KDF_RAW = 0
 const KDF_SCRYPT = 1
 const NO_SALT = new Uint8Array(0)
@@ -52,11 +54,16 @@ export interface ParsedHeader {
 }
 
 export function createKdf(secret: Secret, profile: KdfProfile, env: Env): Kdf {
-  return { cost: 'password' in secret ? profiles[profile] : undefined, salt: env.entropy(SALT_BYTES) }
+  return createKdfOf('password' in secret ? profiles[profile] : undefined, env)
 }
 
-/** `PROTOCOL_VIOLATION` when the shape is wrong. */
-export function parseHeader(bytes: Uint8Array): ParsedHeader {
+/** The same cost under a fresh salt. */
+export function createKdfOf(cost: ScryptCost | undefined, env: Env): Kdf {
+  return { cost, salt: env.entropy(SALT_BYTES) }
+}
+
+/** `PROTOCOL_VIOLATION` when the shape or the checksum is wrong. */
+export function parseHeader(bytes: Uint8Array, crypto: CryptoProvider): ParsedHeader {
   const reader = new ByteReader(bytes, 'database header')
   const magic = reader.bytes(MAGIC.length)
   if (magic.some((byte, at) => byte !== MAGIC[at])) throw reader.violation('its first bytes are others')
@@ -72,7 +79,10 @@ export function parseHeader(bytes: Uint8Array): ParsedHeader {
   const length = reader.u32()
   if (length > limits.identityBytesMax) throw reader.violation(`an identity of ${length} bytes`)
   const sealedIdentity = reader.bytes(length)
+  const summed = bytes.subarray(0, reader.position)
+  const checksum = reader.bytes(CHECKSUM_BYTES)
   reader.end()
+  if (!crypto.equal(checksum, crypto.sha256(summed))) throw reader.violation('its checksum is another')
   return { generation, kdf: { cost, salt }, prefix, masterNonce, sealedMaster, identityNonce, sealedIdentity }
 }
 
@@ -112,7 +122,7 @@ export function encodeHeader(draft: HeaderDraft, crypto: CryptoProvider, env: En
     identityContext(generation),
     draft.identity,
   )
-  return new ByteWriter(256 + sealedIdentity.length)
+  const summed = new ByteWriter(256 + sealedIdentity.length)
     .bytes(prefix)
     .bytes(masterNonce)
     .bytes(sealedMaster)
@@ -120,6 +130,7 @@ export function encodeHeader(draft: HeaderDraft, crypto: CryptoProvider, env: En
     .u32(sealedIdentity.length)
     .bytes(sealedIdentity)
     .finish()
+  return concatBytes([summed, crypto.sha256(summed)])
 }
 
 /** The master key, or undefined: another secret, or damaged bytes. */

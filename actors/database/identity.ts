@@ -6,6 +6,7 @@ import { BlazeError, decodeCbor, encodeCbor, isPlainObject } from '../../runtime
 import type { CborItem, CryptoProvider, Env, Value } from '../../runtime/index.ts'
 import { createDeviceIdentity, createTeam, encodeAnnouncement, openDeviceIdentity } from '../team/index.ts'
 import type { DeviceIdentity } from '../team/index.ts'
+import type { LeftReplica, RebaseOrder } from '../replica/index.ts'
 import type { EpochKey } from './keyring.ts'
 
 /** A collection that is a read-only copy of one of another database. */
@@ -34,6 +35,10 @@ export interface DatabaseIdentity {
   readonly epochs: readonly EpochKey[]
   readonly mirrors: readonly MirrorMark[]
   readonly genesis?: Genesis
+  /** The replica id that `replica` continues, and the last seq of it that all its branches share. */
+  readonly predecessor?: LeftReplica
+  /** Why `replica` is another than the one before, until the store has taken that over. */
+  readonly rebase?: RebaseOrder
   /** Where this database syncs; the sync layer gives it a shape. */
   readonly remote?: Value
   /** An unfinished join; the sync layer gives it a shape. */
@@ -42,6 +47,10 @@ export interface DatabaseIdentity {
 
 /** What `updateIdentity` may change. A key that is given as undefined is removed. */
 export interface IdentityPatch {
+  readonly replica?: Uint8Array
+  readonly replicaN?: number
+  readonly predecessor?: LeftReplica
+  readonly rebase?: RebaseOrder | undefined
   readonly epochs?: readonly EpochKey[]
   readonly mirrors?: readonly MirrorMark[]
   readonly genesis?: Genesis | undefined
@@ -50,10 +59,11 @@ export interface IdentityPatch {
 }
 
 export function patchIdentity(identity: DatabaseIdentity, patch: IdentityPatch): DatabaseIdentity {
-  const { genesis, remote, join, ...rest } = { ...identity, ...patch }
+  const { genesis, rebase, remote, join, ...rest } = { ...identity, ...patch }
   return {
     ...rest,
     ...(genesis === undefined ? {} : { genesis }),
+    ...(rebase === undefined ? {} : { rebase }),
     ...(remote === undefined ? {} : { remote }),
     ...(join === undefined ? {} : { join }),
   }
@@ -94,7 +104,7 @@ export function deviceOf(identity: DatabaseIdentity, crypto: CryptoProvider): De
 }
 
 export function encodeIdentity(identity: DatabaseIdentity): Uint8Array {
-  const { genesis, remote, join } = identity
+  const { genesis, predecessor, rebase, remote, join } = identity
   return encodeCbor({
     space: identity.space,
     replica: identity.replica,
@@ -107,6 +117,8 @@ export function encodeIdentity(identity: DatabaseIdentity): Uint8Array {
     ...(genesis === undefined
       ? {}
       : { genesis: { entries: [...genesis.entries], announcements: [...genesis.announcements] } }),
+    ...(predecessor === undefined ? {} : { predecessor: leftItem(predecessor) }),
+    ...(rebase === undefined ? {} : { rebase: rebaseItem(rebase) }),
     ...(remote === undefined ? {} : { remote }),
     ...(join === undefined ? {} : { join }),
   })
@@ -141,9 +153,43 @@ export function decodeIdentity(bytes: Uint8Array): DatabaseIdentity {
             announcements: listOf(genesis['announcements']).map((item) => bytesOf(item)),
           },
         }),
+    ...(map['predecessor'] === undefined ? {} : { predecessor: leftOf(map['predecessor']) }),
+    ...(map['rebase'] === undefined ? {} : { rebase: rebaseOf(map['rebase']) }),
     ...(remote === undefined ? {} : { remote }),
     ...(join === undefined ? {} : { join }),
   }
+}
+
+/** The device's signed word that `replica` is its own; the same bytes each time. */
+export function announcementOf(identity: DatabaseIdentity, crypto: CryptoProvider): Uint8Array {
+  const { space, replica, replicaN, predecessor } = identity
+  return encodeAnnouncement({
+    spaceId: space,
+    replicaId: replica,
+    n: replicaN,
+    signer: deviceOf(identity, crypto).signer,
+    ...(predecessor === undefined ? {} : { predecessor }),
+  })
+}
+
+function rebaseItem({ reason, left }: RebaseOrder): Value {
+  return { reason, ...(left === undefined ? {} : { left: leftItem(left) }) }
+}
+
+function leftItem({ replicaId, forkPoint }: LeftReplica): Value {
+  return { replica: replicaId, forkPoint }
+}
+
+function leftOf(item: CborItem): LeftReplica {
+  const { replica, forkPoint } = mapOf(item)
+  return { replicaId: bytesOf(replica, 8), forkPoint: countOf(forkPoint) }
+}
+
+function rebaseOf(item: CborItem): RebaseOrder {
+  const { reason, left } = mapOf(item)
+  if (reason !== 'forked' && reason !== 'damaged' && reason !== 'restored')
+    throw bad('the reason of a rebase')
+  return left === undefined ? { reason } : { reason, left: leftOf(left) }
 }
 
 function mapOf(item: CborItem): { [name: string]: Value } {

@@ -7,11 +7,12 @@ import {
   bytesKey,
   compareBytes,
   concatBytes,
+  equalBytes,
   limits,
   U48_MAX,
   writeU48,
 } from '../../runtime/index.ts'
-import type { Aead, CryptoProvider } from '../../runtime/index.ts'
+import type { Aead, CryptoProvider, Hmac } from '../../runtime/index.ts'
 import type { Envelope } from '../replica/index.ts'
 
 const TAG_BYTES = 16
@@ -19,6 +20,10 @@ const KEY_ID_BYTES = 16
 const ID_LABEL = new TextEncoder().encode('id')
 const SEAL_LABEL = new TextEncoder().encode('envelope')
 const MIRROR_LABEL = new TextEncoder().encode('blazedb/mirror')
+const LENGTH_BYTES = 2
+const UTF8_BYTES_PER_UNIT = 3
+/** A collection and an id of common length fit without counting. */
+const MESSAGE_BYTES = 512
 const NO_SALT = new Uint8Array(0)
 
 export interface EpochKey {
@@ -35,6 +40,13 @@ export interface KeyringOptions {
   readonly epochs: readonly EpochKey[]
 }
 
+interface SealKey {
+  readonly keyId: Uint8Array
+  readonly replicaId: Uint8Array
+  readonly bootId: Uint8Array
+  readonly aead: Aead
+}
+
 /** What opening a body came to: `key`, none here opens it; `bad`, the right key does not. */
 export type OpenedBody = { kind: 'open'; plain: Uint8Array } | { kind: 'key' } | { kind: 'bad' }
 
@@ -42,17 +54,25 @@ export class Keyring {
   readonly #crypto: CryptoProvider
   readonly #spaceId: Uint8Array
   readonly #tagKey: Uint8Array
+  readonly #tags: Hmac
+  /** Of the tag that was made last, and where its id begins. */
+  readonly #message = Buffer.alloc(MESSAGE_BYTES)
+  #messageCollection = ''
+  #messageIdAt = LENGTH_BYTES
   readonly #epochs = new Map<string, EpochKey & { readonly id: Uint8Array }>()
   /** Least recently used first. */
   readonly #sealKeys = new Map<string, Aead>()
+  /** Most records in a row are of one opening of one replica. */
+  #lastSealKey: SealKey | undefined
   /** Made at its first use: few databases are shared. */
-  #mirrorKey: Uint8Array | undefined
+  #mirrorTags: Hmac | undefined
   #current: (EpochKey & { readonly id: Uint8Array }) | undefined
 
   constructor(options: KeyringOptions) {
     this.#crypto = options.crypto
     this.#spaceId = options.spaceId
     this.#tagKey = options.tagKey
+    this.#tags = options.crypto.createHmac(options.tagKey)
     for (const epoch of options.epochs) this.add(epoch)
     assert(this.#current !== undefined, 'a keyring has at least one epoch key')
   }
@@ -80,18 +100,37 @@ export class Keyring {
 
   /** What a blind replica sees instead of collection and id. */
   tag(collection: string, id: string): Uint8Array {
-    const length = Buffer.byteLength(collection)
-    const message = Buffer.allocUnsafe(2 + length + Buffer.byteLength(id))
-    message.writeUInt16BE(length)
-    message.write(collection, 2)
-    message.write(id, 2 + length)
-    return this.#crypto.hmacSha256(this.#tagKey, message).subarray(0, TAG_BYTES)
+    const message = this.#tagMessage(collection, id)
+    return this.#tags.digest(message).subarray(0, TAG_BYTES)
+  }
+
+  /** Length of the collection, collection, id. Valid until the next call. */
+  #tagMessage(collection: string, id: string): Uint8Array {
+    if ((collection.length + id.length) * UTF8_BYTES_PER_UNIT > this.#message.length - LENGTH_BYTES) {
+      const length = Buffer.byteLength(collection)
+      const message = Buffer.alloc(LENGTH_BYTES + length + Buffer.byteLength(id))
+      message.writeUInt16BE(length)
+      message.write(collection, LENGTH_BYTES)
+      message.write(id, LENGTH_BYTES + length)
+      return message
+    }
+    // One record after the other is of the same collection.
+    if (collection !== this.#messageCollection) {
+      const length = this.#message.write(collection, LENGTH_BYTES)
+      this.#message.writeUInt16BE(length)
+      this.#messageCollection = collection
+      this.#messageIdAt = LENGTH_BYTES + length
+    }
+    const end = this.#messageIdAt + this.#message.write(id, this.#messageIdAt)
+    return this.#message.subarray(0, end)
   }
 
   /** What a guest sees instead of a tag (PROTOCOL §12); it cannot tell which tag, nor make one. */
   mirrorTag(tag: Uint8Array): Uint8Array {
-    this.#mirrorKey ??= this.#crypto.hkdfSha256(this.#tagKey, NO_SALT, MIRROR_LABEL, 32)
-    return this.#crypto.hmacSha256(this.#mirrorKey, tag).subarray(0, TAG_BYTES)
+    this.#mirrorTags ??= this.#crypto.createHmac(
+      this.#crypto.hkdfSha256(this.#tagKey, NO_SALT, MIRROR_LABEL, 32),
+    )
+    return this.#mirrorTags.digest(tag).subarray(0, TAG_BYTES)
   }
 
   /** Ciphertext and tag. The caller never passes a seal number twice for one boot. */
@@ -116,13 +155,33 @@ export class Keyring {
   }
 
   #sealKey(keyId: Uint8Array, replicaId: Uint8Array, bootId: Uint8Array): Aead | undefined {
+    const last = this.#lastSealKey
+    if (
+      last !== undefined &&
+      equalBytes(last.bootId, bootId) &&
+      equalBytes(last.replicaId, replicaId) &&
+      equalBytes(last.keyId, keyId)
+    ) {
+      return last.aead
+    }
+    const aead = this.#findSealKey(keyId, replicaId, bootId)
+    if (aead !== undefined) {
+      this.#lastSealKey = {
+        keyId: new Uint8Array(keyId),
+        replicaId: new Uint8Array(replicaId),
+        bootId: new Uint8Array(bootId),
+        aead,
+      }
+    }
+    return aead
+  }
+
+  #findSealKey(keyId: Uint8Array, replicaId: Uint8Array, bootId: Uint8Array): Aead | undefined {
     const name = bytesKey(keyId) + bytesKey(replicaId) + bytesKey(bootId)
     const known = this.#sealKeys.get(name)
     if (known !== undefined) {
-      if (this.#sealKeys.size > 1) {
-        this.#sealKeys.delete(name)
-        this.#sealKeys.set(name, known)
-      }
+      this.#sealKeys.delete(name)
+      this.#sealKeys.set(name, known)
       return known
     }
     const epoch = this.#epochs.get(bytesKey(keyId))

@@ -5,11 +5,16 @@ import { limits } from '../../runtime/index.ts'
 
 export type DatabaseEvent =
   | { readonly type: 'database.opened' }
+  | { readonly type: 'database.rebasing' }
+  | { readonly type: 'database.misfit' }
   | { readonly type: 'database.failed' }
   | { readonly type: 'database.damaged' }
   | { readonly type: 'database.closing' }
 
-/** `failed`: the store could not be opened again and is tried later. `damaged`: trying again cannot help. */
+/**
+ * `rebasing`: open, and not to be written before a peer's round came; a misfit is opened again to begin with that. `failed`: the store could not be opened again and is tried later. `damaged`: trying
+ * again cannot help.
+ */
 export const databaseMachine: AnyStateMachine = setup({
   types: { events: {} as DatabaseEvent },
   actions: {
@@ -24,9 +29,15 @@ export const databaseMachine: AnyStateMachine = setup({
   states: {
     opening: {
       entry: 'open',
-      on: { 'database.opened': 'ready', 'database.failed': 'failed', 'database.damaged': 'damaged' },
+      on: {
+        'database.opened': 'ready',
+        'database.rebasing': 'rebasing',
+        'database.failed': 'failed',
+        'database.damaged': 'damaged',
+      },
     },
-    ready: {},
+    ready: { on: { 'database.misfit': 'opening' } },
+    rebasing: { on: { 'database.opened': 'ready', 'database.misfit': 'opening' } },
     failed: { after: { reopen: 'opening' } },
     damaged: {},
     closing: { entry: 'close', on: { 'database.closing': {} } },

@@ -1,12 +1,18 @@
 /** What a database cell is told. Each message carries its reply, which is called exactly once. */
 import type { GuestPolicy, GuestWritten } from './guest-policy.ts'
+import type { IndexAudit } from './index/index-audit.ts'
 import type { LiveQuery, LiveSink } from './view/live-query.ts'
 import type { Doc } from './record/document.ts'
 import type { Query } from './query.ts'
+import type { TransactionRequest } from './transaction/transaction-message.ts'
+import type { Aggregate, AggregateRow } from './query/aggregate.ts'
+import type { Explanation } from './query/explanation.ts'
 import type { RecordName } from './record/record-change.ts'
 import type { ImportedRecord, RecordInput } from './record-writer.ts'
 import type { WriteStep } from './record/write-step.ts'
 import type { HeldCounts } from './view/keyed-view.ts'
+import type { QueryPage } from './view/record-queries.ts'
+import type { IndexDefinition } from './view/record-view.ts'
 import type { MirrorPage } from './view/mirror-page.ts'
 
 export interface Reply<R> {
@@ -21,6 +27,8 @@ export type DatabaseRequest =
       readonly collection: string
       /** At most `limits.bulkChunkRecords`; staged all or none. */
       readonly inputs: readonly RecordInput[]
+      /** Version of the schema that they have; a record of a higher one is not written (`NOT_SUPPORTED`). */
+      readonly schema?: number
       readonly reply: Reply<void>
     }
   | {
@@ -36,13 +44,48 @@ export type DatabaseRequest =
       readonly reply: Reply<Doc | undefined>
     }
   | { readonly type: 'query.all'; readonly query: Query; readonly reply: Reply<Doc[]> }
+  /** The query names a limit. */
+  | { readonly type: 'query.page'; readonly query: Query; readonly reply: Reply<QueryPage> }
   | { readonly type: 'query.count'; readonly query: Query; readonly reply: Reply<number> }
+  /** Over all matches, whatever limit and order say; one row for each group, in the order of `by`. */
+  | {
+      readonly type: 'query.aggregate'
+      readonly query: Query
+      /** Paths; none for one group of everything. */
+      readonly by: readonly string[]
+      readonly aggregates: Readonly<Record<string, Aggregate>>
+      readonly reply: Reply<AggregateRow[]>
+    }
+  /** Answers it, and tells how. */
+  | { readonly type: 'query.explain'; readonly query: Query; readonly reply: Reply<Explanation> }
   | {
       readonly type: 'query.live'
       readonly query: Query
       readonly sink: LiveSink
       readonly reply: Reply<OpenLiveQuery>
     }
+  /** Answers when the index is complete and on the disk; at once for one that is there. */
+  | { readonly type: 'index.create'; readonly definition: IndexDefinition; readonly reply: Reply<void> }
+  /** Answers whether there was one. */
+  | {
+      readonly type: 'index.drop'
+      readonly collection: string
+      readonly name: string
+      readonly reply: Reply<boolean>
+    }
+  /** Those that are complete. */
+  | { readonly type: 'index.list'; readonly collection: string; readonly reply: Reply<IndexDefinition[]> }
+  /** Compares indexes and records. */
+  | {
+      readonly type: 'index.verify'
+      readonly signal: AbortSignal | undefined
+      readonly reply: Reply<IndexAudit>
+    }
+  | TransactionRequest
+  /** Answers when all that was written is synced. */
+  | { readonly type: 'database.settle'; readonly reply: Reply<void> }
+  /** Answers when all that was written is synced, and merged into the indexes on disk. */
+  | { readonly type: 'database.flush'; readonly reply: Reply<void> }
   /** Joins records of another database; answers how many changed. */
   | {
       readonly type: 'mirror.import'
@@ -107,5 +150,7 @@ export interface DatabaseStatus {
   readonly held: HeldCounts
   readonly cacheBytes: number
   readonly lastArrival: number
+  /** Arrival up to which the indexes on disk have everything; what came later is in memory, and read again after a crash. */
+  readonly indexCursor: number
   readonly mirrors: readonly string[]
 }

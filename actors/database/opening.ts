@@ -3,16 +3,20 @@
  * Invariant: nothing is written before the store's lock is held, and the header is there before anything that it names.
  */
 import { BlazeError } from '../../runtime/index.ts'
+import type { CryptoProvider } from '../../runtime/index.ts'
 import type { OrderedStore } from '../replica/index.ts'
+import { readConfirmed } from '../replica/index.ts'
 import { openSpace } from '../team/index.ts'
 import type { Space } from '../team/index.ts'
 import { HybridClock } from './clock.ts'
 import type { DatabaseCore, UnlockedDatabase } from './core.ts'
 import { createHeader, missingHeader, unlockHeader } from './header-file.ts'
 import type { HeaderFile, HeaderWorld } from './header-file.ts'
-import { deviceOf, foundSpace } from './identity.ts'
+import { announcementOf, deviceOf, foundSpace } from './identity.ts'
+import { openIndexes } from './index/load-indexes.ts'
 import { KeyedView } from './view/keyed-view.ts'
 import { Keyring } from './keyring.ts'
+import { derivedRows, leaveReplica, reissueAll } from './rebase.ts'
 import { RecordReader } from './view/record-reader.ts'
 import { RecordWriter } from './record-writer.ts'
 import { DatabaseSession } from './session.ts'
@@ -21,15 +25,22 @@ const STORE = 'store'
 /** Row of format and space (PROTOCOL §6.1): it is there once a store was opened. */
 const FORMAT_ROW = new TextEncoder().encode('f')
 
-/** `emit` announces events of the cell. */
+/** `emit` announces events of the cell; `fail` ends this opening, so that a fresh one follows. */
 export async function openSession(
   core: DatabaseCore,
   emit: (event: string, details: object) => void,
+  fail: (error: BlazeError) => void,
 ): Promise<DatabaseSession> {
   const store = await core.options.volume.openStore(STORE)
   try {
     const unlocked = await core.unlock(() => unlock(core, store))
-    return await openReplicaSession(core, unlocked, store, emit)
+    try {
+      return await openReplicaSession(core, unlocked, store, { emit, fail })
+    } catch (error) {
+      if (!(await leftForDamage(core, unlocked.header, store, error))) throw error
+      emit('database.damaged', { error: error instanceof Error ? error.message : String(error) })
+      return await openReplicaSession(core, unlocked, store, { emit, fail })
+    }
   } catch (error) {
     await store.close()
     throw error
@@ -63,15 +74,17 @@ async function openReplicaSession(
   core: DatabaseCore,
   { header, keyring, clock }: UnlockedDatabase,
   store: OrderedStore,
-  emit: (event: string, details: object) => void,
+  { emit, fail }: { emit: (event: string, details: object) => void; fail: (error: BlazeError) => void },
 ): Promise<DatabaseSession> {
   const { crypto, env } = core.world
-  const { space: spaceId, replica: replicaId } = header.identity
+  const { space: spaceId, replica: replicaId, rebase, remote } = header.identity
+  clock.writeAs(replicaId)
   const view = new KeyedView({
     env,
     reader: new RecordReader({ crypto, keyring, clock }),
     onHeld: (reason, writer) => emit('envelope.held', { reason, writer }),
     onChanged: (changes) => core.changed(changes),
+    onFault: fail,
   })
   const space = await openSpace({
     store,
@@ -79,10 +92,18 @@ async function openReplicaSession(
     env,
     crypto,
     own: { replicaId, signer: deviceOf(header.identity, crypto).signer },
-    visit: (tag, live, arrival) => view.visit(tag, live, arrival),
+    derived: derivedRows,
+    ...(rebase === undefined ? {} : { rebase }),
   })
-  view.attach(space.replica)
   await learnGenesis(header, space)
+  await announce(header, space, crypto)
+  await reissueAll(space.replica, keyring, { replicaId, hasPeers: remote !== undefined })
+  // From here on the store itself says how far the rebase has come.
+  if (rebase !== undefined) await header.update({ rebase: undefined })
+  const key = header.localKey('index')
+  const opened = await openIndexes({ env, crypto, replica: space.replica, key })
+  if (opened.problem !== undefined) emit('indexes.rebuilt', { problem: opened.problem })
+  await view.attach(space.replica, opened)
   const writer = new RecordWriter({
     crypto,
     clock,
@@ -90,9 +111,25 @@ async function openReplicaSession(
     view,
     space,
     replicaId,
+    relaxed: core.options.durability === 'relaxed' ? core : undefined,
     isMirror: (name) => header.identity.mirrors.some(({ collection }) => collection === name),
   })
   return new DatabaseSession({ env, space, view, writer })
+}
+
+/** Rows are lost: with a supervisor that holds what it was sent, the directory goes on under a new replica id. Once an opening. */
+async function leftForDamage(
+  core: DatabaseCore,
+  header: HeaderFile,
+  store: OrderedStore,
+  error: unknown,
+): Promise<boolean> {
+  const { identity } = header
+  if (!(error instanceof BlazeError) || error.code !== 'DAMAGED' || identity.remote === undefined)
+    return false
+  const forkPoint = readConfirmed(store)
+  await header.update(leaveReplica(identity, { env: core.world.env, reason: 'damaged', forkPoint }))
+  return true
 }
 
 async function learnGenesis(header: HeaderFile, space: Space): Promise<void> {
@@ -100,4 +137,11 @@ async function learnGenesis(header: HeaderFile, space: Space): Promise<void> {
   if (genesis === undefined) return
   await space.learn({ entries: [...genesis.entries], announcements: [...genesis.announcements] })
   await header.update({ genesis: undefined })
+}
+
+/** A replica id that is new, or whose announcement was lost with its row. It counts once its device is in the team. */
+async function announce({ identity }: HeaderFile, space: Space, crypto: CryptoProvider): Promise<void> {
+  if (space.team.device(identity.replica) !== undefined) return
+  if (space.team.role(deviceOf(identity, crypto).keys.signKey) === undefined) return
+  await space.learn({ announcements: [announcementOf(identity, crypto)] })
 }

@@ -5,7 +5,7 @@ import type { DatabaseRequest, DatabaseStatus, Reply } from './message.ts'
 /** The requests of collections and queries. */
 export type RecordRequest = Extract<
   DatabaseRequest,
-  { type: 'record.write' | 'record.delete' | 'record.get' | 'query.all' | 'query.count' | 'query.live' }
+  { type: 'record.write' | 'record.delete' | 'record.get' | `query.${string}` | `index.${string}` }
 >
 
 export interface RecordDatabase {

@@ -4,14 +4,14 @@
  */
 import { BlazeError } from '../../runtime/index.ts'
 import type { CryptoProvider, Value } from '../../runtime/index.ts'
-import type { OwnDraft } from '../replica/index.ts'
+import type { OwnDraft, WriteOptions } from '../replica/index.ts'
 import type { Space } from '../team/index.ts'
 import type { HybridClock } from './clock.ts'
 import type { KeyedView } from './view/keyed-view.ts'
 import type { Keyring } from './keyring.ts'
 import { encodeBody } from './record/record-body.ts'
-import { deleteFrom } from './record/record-change.ts'
-import type { FieldValues } from './record/record-change.ts'
+import { deleteFrom, isAlive } from './record/record-change.ts'
+import type { FieldValues, RecordName } from './record/record-change.ts'
 import { equalRecords, joinRecords } from './record/record.ts'
 import type { RecordState, Stamp } from './record/record.ts'
 import type { RecordStep } from './record/write-step.ts'
@@ -23,6 +23,8 @@ export interface RecordWriterOptions {
   readonly view: KeyedView
   readonly space: Space
   readonly replicaId: Uint8Array
+  /** A call resolves when it is staged; `lost` is told when that could not be synced. Without: when it was synced. */
+  readonly relaxed?: { lost(error: unknown): void } | undefined
   /** Is this collection a read-only copy? */
   isMirror(collection: string): boolean
 }
@@ -45,17 +47,31 @@ export interface ImportedRecord {
   readonly fields: ReadonlyMap<string, { readonly value: Value | undefined; readonly stamp: Stamp }>
 }
 
-interface Change {
+/** What a transaction does to one record. */
+export interface RecordEdit extends RecordName {
+  /** In order. Undefined: there was nothing to end. */
+  readonly steps: readonly DeleteStep[]
+}
+
+/** A record that a call is about to change, or has staged. */
+export interface Change {
   readonly tag: Uint8Array
   readonly state: RecordState
   readonly context: OwnDraft['context']
 }
 
+interface Waiting extends RecordName {
+  count: number
+}
+
+const STAGED = Promise.resolve()
+
 export class RecordWriter {
   readonly #o: RecordWriterOptions
   readonly #tick: () => Stamp
   /** Writes that wait for their sync, by record. */
-  readonly #waiting = new Map<string, number>()
+  readonly #waiting = new Map<string, Waiting>()
+  #onStaged: ((changes: readonly Change[]) => void) | undefined
 
   constructor(options: RecordWriterOptions) {
     this.#o = options
@@ -71,32 +87,72 @@ export class RecordWriter {
     return this.#waiting.size > 0
   }
 
+  /** Ids of the collection with writes that wait for their sync. */
+  writing(collection: string): string[] {
+    return [...this.#waiting.values()].flatMap((name) => (name.collection === collection ? [name.id] : []))
+  }
+
+  /** Resolves when what was written by now may be told of to this app. */
+  settled(): Promise<void> {
+    return this.#o.relaxed === undefined ? this.#o.space.replica.settled() : Promise.resolve()
+  }
+
+  /** After a write that was resolved: for whoever tells others of it, to whom nothing is told before it is synced. */
+  synced(): Promise<void> {
+    return this.#o.relaxed === undefined ? Promise.resolve() : this.#o.space.replica.settled()
+  }
+
+  /** From now on told of all that is staged, in the turn that stages it. */
+  onStaged(listener: (changes: readonly Change[]) => void): void {
+    this.#onStaged = listener
+  }
+
+  /** Stamps for one write. */
+  get tick(): () => Stamp {
+    return this.#tick
+  }
+
+  tag(collection: string, id: string): Uint8Array {
+    return this.#o.keyring.tag(collection, id)
+  }
+
+  /** Throws `READ_ONLY` where this device may not write. */
+  checkAllowed(collection: string): void {
+    if (this.#o.isMirror(collection)) {
+      throw new BlazeError('READ_ONLY', 'this collection is a read-only copy of another database', {
+        details: { collection },
+      })
+    }
+    this.#checkRole()
+  }
+
   /** Applies the step to each record, of which no two have one id. Resolves when all is synced; throws before anything is staged. */
   write(collection: string, inputs: readonly RecordInput[], step: RecordStep): Promise<void> {
-    this.#checkAllowed(collection)
+    this.checkAllowed(collection)
     const changes: Change[] = []
     let waits = false
     for (const { id, values } of inputs) {
       const tag = this.#o.keyring.tag(collection, id)
-      const found = this.#o.view.readForWrite(tag, collection, id)
+      const found = this.#o.view.readForWrite(tag)
       const state = step(found.state, { collection, id }, values, this.#tick)
       if (state !== found.state) changes.push({ tag, state, context: found.context })
       else if (this.isWriting(collection, id)) waits = true
     }
-    return waits ? this.#afterOthers(changes) : this.#stage(changes)
+    this.#o.view.index.checkUnique(changes)
+    return this.#told(waits ? this.#afterOthers(changes) : this.#stage(changes))
   }
 
   /** Deletes records, of which no two have one id. Resolves, synced, with whether there was any; throws as `write` does. */
   async delete(collection: string, ids: readonly string[], step: DeleteStep = deleteFrom): Promise<boolean> {
-    this.#checkAllowed(collection)
+    this.checkAllowed(collection)
     const changes: Change[] = []
     for (const id of ids) {
       const tag = this.#o.keyring.tag(collection, id)
-      const found = this.#o.view.readForWrite(tag, collection, id)
+      const found = this.#o.view.readForWrite(tag)
       const state = step(found.state, this.#tick)
       if (state !== undefined) changes.push({ tag, state, context: found.context })
     }
-    await (changes.length < ids.length ? this.#afterOthers(changes) : this.#stage(changes))
+    await this.#told(changes.length < ids.length ? this.#afterOthers(changes) : this.#stage(changes))
     return changes.length > 0
   }
 
@@ -113,7 +169,7 @@ export class RecordWriter {
       // A record that comes home stops being a guest.
       const home = crypto.equal(record.home, space.spaceId) ? null : record.home
       const tag = keyring.tag(collection, id)
-      const found = view.readForWrite(tag, collection, id)
+      const found = view.readForWrite(tag)
       const offered: RecordState = { ...record, home }
       const state = found.state === undefined ? offered : joinRecords(found.state, offered, crypto)
       if (found.state !== undefined && equalRecords(state, found.state, crypto)) continue
@@ -125,13 +181,29 @@ export class RecordWriter {
     return changes.length
   }
 
-  #checkAllowed(collection: string): void {
-    if (this.#o.isMirror(collection)) {
-      throw new BlazeError('READ_ONLY', 'this collection is a read-only copy of another database', {
-        details: { collection },
-      })
+  /**
+   * Applies all edits, no two to one record, under one stamp, and stages what they make as one signed commit. Resolves when that is
+   * synced; throws before anything is staged: `TOO_LARGE` beside what the steps say.
+   */
+  async commit(edits: readonly RecordEdit[]): Promise<void> {
+    const { clock, view } = this.#o
+    let stamp: Stamp | undefined
+    // One stamp: of two concurrent transactions that wrote the same fields, one wins them all.
+    const tick = (): Stamp => (stamp ??= clock.tick())
+    const changes: Change[] = []
+    for (const { collection, id, steps } of edits) {
+      this.checkAllowed(collection)
+      const tag = this.tag(collection, id)
+      const found = view.readForWrite(tag)
+      let { state } = found
+      for (const step of steps) state = step(state, tick) ?? state
+      if (state === undefined || state === found.state) continue
+      // What the transaction made and ended again was never there.
+      if (!isAlive(state) && !isAlive(found.state)) continue
+      changes.push({ tag, state, context: found.context })
     }
-    this.#checkRole()
+    view.index.checkUnique(changes)
+    await this.#told(this.#stage(changes, { atomic: true }))
   }
 
   #checkRole(): void {
@@ -144,38 +216,85 @@ export class RecordWriter {
     await Promise.all([this.#stage(changes), this.#o.space.replica.settled()])
   }
 
-  #stage(changes: readonly Change[]): Promise<void> {
+  #stage(changes: readonly Change[], options?: WriteOptions): Promise<void> {
     if (changes.length === 0) return Promise.resolve()
-    const { keyring, replicaId, space, view } = this.#o
-    const { replica } = space
-    const { keyId } = keyring
-    const drafts = changes.map(({ tag, state, context }): OwnDraft => {
-      const plain = encodeBody(state)
-      return {
-        tag,
-        life: state.life,
-        deleted: state.deleted !== undefined,
-        context,
-        keyId,
-        seal: (header, sealNumber) => {
-          view.noteStaged(tag, sealNumber, state)
-          return keyring.seal({ keyId, replicaId, bootId: replica.incarnation, sealNumber, header, plain })
-        },
-      }
+    const { replica } = this.#o.space
+    const { keyId } = this.#o.keyring
+    const drafts = changes.map((change) => new RecordDraft(this.#o, change, keyId))
+    const written = replica.write(drafts, options)
+    this.#await(changes, written)
+    this.#onStaged?.(changes)
+    return written
+  }
+
+  #told(written: Promise<void>): Promise<void> {
+    const { relaxed } = this.#o
+    if (relaxed === undefined) return written
+    // What could not be staged has rejected already, and comes first.
+    const told = Promise.race([written, STAGED])
+    told.then(
+      () => written.catch((error: unknown) => relaxed.lost(error)),
+      () => undefined,
+    )
+    return told
+  }
+
+  #await(changes: readonly Change[], written: Promise<void>): void {
+    const keys = changes.map(({ state: { collection, id } }) => {
+      const key = keyOf(collection, id)
+      const known = this.#waiting.get(key)
+      if (known === undefined) this.#waiting.set(key, { collection, id, count: 1 })
+      else known.count += 1
+      return key
     })
-    const written = replica.write(drafts)
-    const keys = changes.map(({ state }) => keyOf(state.collection, state.id))
-    for (const key of keys) this.#waiting.set(key, (this.#waiting.get(key) ?? 0) + 1)
     const settle = (): void => {
       for (const key of keys) {
-        const count = this.#waiting.get(key) ?? 0
-        if (count > 1) this.#waiting.set(key, count - 1)
+        const waiting = this.#waiting.get(key)
+        if (waiting !== undefined && waiting.count > 1) waiting.count -= 1
         else this.#waiting.delete(key)
       }
     }
     void written.then(settle, settle)
-    return written
   }
+}
+
+/** A change as the replica takes it. A class, because one is made for each record. */
+class RecordDraft implements OwnDraft {
+  readonly tag: Uint8Array
+  readonly life: number
+  readonly deleted: boolean
+  readonly context: OwnDraft['context']
+  readonly keyId: Uint8Array
+  readonly #o: RecordWriterOptions
+  readonly #state: RecordState
+  readonly #plain: Uint8Array
+
+  constructor(options: RecordWriterOptions, { tag, state, context }: Change, keyId: Uint8Array) {
+    this.tag = tag
+    this.life = state.life
+    this.deleted = state.deleted !== undefined
+    this.context = context
+    this.keyId = keyId
+    this.#o = options
+    this.#state = state
+    this.#plain = encodeBody(state)
+  }
+
+  seal(header: Uint8Array, sealNumber: number): Uint8Array {
+    const { keyring, replicaId, space, view } = this.#o
+    view.noteStaged(this.tag, sealNumber, this.#state)
+    const bootId = space.replica.incarnation
+    return keyring.seal({ keyId: this.keyId, replicaId, bootId, sealNumber, header, plain: this.#plain })
+  }
+}
+
+/** `RECORD_EXISTS` when two inputs of one call have the same id. */
+export function checkDistinct(collection: string, inputs: readonly RecordInput[]): void {
+  const ids = new Set(inputs.map(({ id }) => id))
+  if (ids.size === inputs.length) return
+  throw new BlazeError('RECORD_EXISTS', 'two records of the call have the same id', {
+    details: { collection },
+  })
 }
 
 function keyOf(collection: string, id: string): string {

@@ -8,16 +8,19 @@ import type { Space } from '../team/index.ts'
 import type { GuestPolicy, GuestWritten } from './guest-policy.ts'
 import { guestDelete, guestStep, isHiddenHome } from './guest-step.ts'
 import type { DatabaseRequest } from './message.ts'
+import { queryOf } from './query.ts'
 import { docOf } from './record/document.ts'
 import type { Doc } from './record/document.ts'
 import type { RecordName } from './record/record-change.ts'
 import type { RecordState } from './record/record.ts'
 import { answer, handleRequest } from './reply.ts'
 import { writeSteps } from './record/write-step.ts'
+import { checkDistinct } from './record-writer.ts'
 import type { ImportedRecord, RecordInput, RecordWriter } from './record-writer.ts'
 import type { KeyedView, RecordChange } from './view/keyed-view.ts'
 import { readMirrorPage } from './view/mirror-page.ts'
 import { RecordQueries } from './view/record-queries.ts'
+import { Transactions } from './transaction/transactions.ts'
 
 export interface SessionOptions {
   readonly env: Env
@@ -33,12 +36,15 @@ export class DatabaseSession {
   readonly view: KeyedView
   readonly #writer: RecordWriter
   readonly #queries: RecordQueries
+  readonly #transactions: Transactions
   #closed: BlazeError | undefined
 
   constructor(options: SessionOptions) {
     this.space = options.space
     this.view = options.view
     this.#writer = options.writer
+    const { env, space, view, writer } = options
+    this.#transactions = new Transactions({ env, view, writer, replica: space.replica })
     this.#queries = new RecordQueries({
       env: options.env,
       view: options.view,
@@ -54,16 +60,25 @@ export class DatabaseSession {
   /** Tells live queries, after each synced batch. */
   changed(changes: readonly RecordChange[]): void {
     this.#queries.changed(changes)
+    this.#transactions.changed(changes)
   }
 
   /** Ends live queries with `error`, syncs what is staged and closes the store. Idempotent. */
-  async close(error: BlazeError = closed()): Promise<void> {
+  async close(error?: BlazeError): Promise<void> {
     if (this.#closed === undefined) {
-      this.#closed = error
-      this.#queries.close(error)
+      this.#closed = error ?? closed()
+      this.#queries.close(this.#closed)
+      this.#transactions.close(this.#closed)
       this.view.close()
+      // What is not merged now is read again at the next opening.
+      if (error === undefined) await this.#flush().catch(ignoreFault)
     }
     await this.space.close()
+  }
+
+  async #flush(): Promise<void> {
+    await this.space.replica.settled()
+    await this.view.index.flush()
   }
 
   #dispatch(request: DatabaseRequest): void {
@@ -78,9 +93,35 @@ export class DatabaseSession {
         answer(request.reply, this.#writer.delete(request.collection, [request.id]))
         return
       case 'query.all':
+      case 'query.page':
       case 'query.count':
+      case 'query.aggregate':
+      case 'query.explain':
       case 'query.live':
         this.#queries.handle(request)
+        return
+      case 'transaction.open':
+      case 'transaction.step':
+      case 'transaction.end':
+        this.#transactions.handle(request)
+        return
+      case 'index.create':
+        answer(request.reply, this.view.index.create(request.definition))
+        return
+      case 'index.drop':
+        answer(request.reply, this.view.index.drop(request))
+        return
+      case 'index.list':
+        request.reply.resolve(this.view.index.list(request.collection))
+        return
+      case 'index.verify':
+        answer(request.reply, this.view.index.verify(request.signal))
+        return
+      case 'database.settle':
+        answer(request.reply, this.space.replica.settled())
+        return
+      case 'database.flush':
+        answer(request.reply, this.#flush())
         return
       case 'mirror.import':
         answer(request.reply, this.#writer.import(request.records))
@@ -130,9 +171,12 @@ export class DatabaseSession {
     checkDistinct(collection, inputs)
     if (step === 'delete') {
       const ids = inputs.map(({ id }) => id)
-      return { existed: await this.#writer.delete(collection, ids, guestDelete(policy)), hidden: [] }
+      const existed = await this.#writer.delete(collection, ids, guestDelete(policy))
+      await this.#writer.synced()
+      return { existed, hidden: [] }
     }
     await this.#writer.write(collection, inputs, guestStep(step, policy))
+    await this.#writer.synced()
     return { existed: true, hidden: this.#hidden(collection, inputs, policy) }
   }
 
@@ -140,19 +184,13 @@ export class DatabaseSession {
     return inputs.flatMap(({ id }, index) => {
       const tag = this.view.tag(collection, id)
       const state = this.view.read(collection, id)
-      if (tag === undefined || state === undefined || !isHiddenHome(state, policy)) return []
+      if (state === undefined || !isHiddenHome(state, policy)) return []
       return [{ index, tag, life: state.life }]
     })
   }
 
   #list(collections: readonly string[] | undefined): RecordName[] {
-    const names: RecordName[] = []
-    const { index } = this.view
-    for (const collection of collections ?? index.collections()) {
-      for (const id of index.ids(collection)) names.push({ collection, id })
-      for (const id of index.deletedIds(collection)) names.push({ collection, id })
-    }
-    return names
+    return [...this.view.index.names(collections)]
   }
 
   #export(names: readonly RecordName[]): ImportedRecord[] {
@@ -166,7 +204,7 @@ export class DatabaseSession {
 
   async #hasLocal(collection: string): Promise<boolean> {
     let found = false
-    await this.#queries.scan({ collection, conditions: [], limit: undefined }, (state) => {
+    await this.#queries.scan(queryOf(collection), (state) => {
       found = state.home === null
       return !found
     })
@@ -174,12 +212,9 @@ export class DatabaseSession {
   }
 }
 
-function checkDistinct(collection: string, inputs: readonly RecordInput[]): void {
-  const ids = new Set(inputs.map(({ id }) => id))
-  if (ids.size === inputs.length) return
-  throw new BlazeError('RECORD_EXISTS', 'two records of the call have the same id', {
-    details: { collection },
-  })
+/** A store that fails tells its cell itself; only a bug goes on. */
+function ignoreFault(error: unknown): void {
+  if (!(error instanceof BlazeError)) throw error
 }
 
 function shown(state: RecordState | undefined): Doc | undefined {

@@ -8,10 +8,11 @@ import { execFileSync, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { actorCases } from './actors-plan.ts'
+import { actorCases, targets } from './actors-plan.ts'
 import type { ActorCase, ActorSystem } from './actors-plan.ts'
-import { printTable } from './actors-table.ts'
-import type { GroupOptions } from './report.ts'
+import { printTable, sayTargets } from './headline-table.ts'
+import { inTurn } from './report.ts'
+import type { GroupOptions, Headline } from './report.ts'
 
 /** The same for every system that runs on Node; the heap has room for a million actors of any of them. */
 const nodeFlags = ['--expose-gc', '--max-old-space-size=8192']
@@ -56,12 +57,20 @@ export async function runActorsGroup(options: GroupOptions): Promise<void> {
       }
     }
   }
-  printTable(report.headlines(), [...unfinished])
+  const headlines = report.headlines()
+  printTable(headlines, [...unfinished])
+  sayTargets(targets, headlines)
+  sayTap(headlines)
 }
 
-function inTurn(systems: readonly ActorSystem[], round: number): readonly ActorSystem[] {
-  const first = (round - 1) % systems.length
-  return [...systems.slice(first), ...systems.slice(0, first)]
+/** What a tap costs that nobody listens at any more. */
+function sayTap(headlines: readonly Headline[]): void {
+  const find = (listener: string): number =>
+    headlines.find(({ measure }) => measure.bench === 'tap-off' && measure.params['listener'] === listener)
+      ?.value ?? Number.NaN
+  const ratio = find('gone') / find('never')
+  if (Number.isFinite(ratio))
+    process.stderr.write(`tap-off: ${ratio.toPrecision(3)} of the speed without a listener ever\n`)
 }
 
 /** Where the compiled module is; undefined, and said aloud, when this machine has no Erlang. */

@@ -3,6 +3,7 @@
  *
  * Invariant: every system of a case gets the same parameters, as one JSON object on its command line.
  */
+import type { Target } from './headline-table.ts'
 import type { Measure } from './report.ts'
 
 export type ActorSystem = 'blazedb' | 'nact' | 'xstate' | 'bare ring' | 'erlang'
@@ -15,14 +16,6 @@ export interface ActorCase {
   readonly unit: Measure['unit']
   readonly params: Params
   readonly systems: readonly ActorSystem[]
-}
-
-/** What BlazeDB shall reach, as a number, or as a share of what another system reaches in the same run. */
-export interface Target {
-  readonly bench: string
-  readonly wanted: 'least' | 'most'
-  readonly value: number
-  readonly of?: ActorSystem
 }
 
 export const targets: readonly Target[] = [

@@ -14,6 +14,8 @@ export interface GroupOptions {
   readonly seed: number
   /** One bench of the group; undefined: all. */
   readonly only: string | undefined
+  /** Instead of the number that a bench of group `store` has by default. */
+  readonly records: number | undefined
 }
 
 export interface Measure {
@@ -39,6 +41,8 @@ const digits = {
   'actors/s': 0,
   'events/s': 0,
   bytes: 0,
+  ratio: 2,
+  MB: 1,
   MiB: 1,
   us: 1,
   ms: 3,
@@ -100,6 +104,12 @@ export class Report {
 export function median(values: readonly number[]): number {
   const negative = values.map((value) => -value)
   return (percentile(values, 0.5) - percentile(negative, 0.5)) / 2
+}
+
+/** The systems of a round, another one first each time. */
+export function inTurn<T>(systems: readonly T[], round: number): readonly T[] {
+  const first = (round - 1) % systems.length
+  return [...systems.slice(first), ...systems.slice(0, first)]
 }
 
 /** Nearest rank: the smallest value that `share` of all do not exceed. */

@@ -5,7 +5,7 @@
  * Invariant: a round has a fresh supervisor, fresh devices and empty directories; systems take turns; what was not seen fails the run.
  */
 import { join } from 'node:path'
-import { openLevelStore } from '../../actors/replica/disk/level-store.ts'
+import { openLevelDirectory } from '../../actors/replica/disk/level-directory.ts'
 import { rowsOf } from '../../actors/replica/row.ts'
 import { createNodeEnv } from '../../runtime/index.ts'
 import { createCertificate } from '../../transports/certificate.ts'
@@ -169,7 +169,7 @@ function reportMemory(round: Round, system: string, process: Pick<SupervisorProc
 
 /** The raw relay moves what the supervisor moved: the rows that hold the envelopes. Resolves with their average length. */
 async function copyEnvelopes(from: string, to: string): Promise<number> {
-  const source = await openLevelStore(from)
+  const source = await openLevelDirectory(from)
   const target = await openRawStore(to)
   try {
     const found = await source.range({ ...rowsOf('t'), limit: rowsMax })

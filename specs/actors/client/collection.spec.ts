@@ -131,9 +131,6 @@ test('what this version does not have says so', async () => {
   const { db, bugs, code, world } = await opened()
 
   assert.is(await code(() => db.transaction(() => 1)), 'NOT_SUPPORTED')
-  assert.is(await code(() => bugs.createIndex('a')), 'NOT_SUPPORTED')
-  assert.is(await code(async () => bugs.query().orderBy('a')), 'NOT_SUPPORTED')
-  assert.is(await code(async () => bugs.query().limit(1).live()), 'NOT_SUPPORTED')
   assert.is(await code(() => openIn(world, { name: 'x', at: '/z', key: KEY, attach: true })), 'NOT_SUPPORTED')
 })
 

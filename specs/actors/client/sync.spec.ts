@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { RemoteNode, SyncPolicy } from '../../../actors/index.ts'
-import type { BlazeDBClient, StoreOperation } from '../../../actors/index.ts'
+import type { BlazeDBClient, Collection, StoreOperation } from '../../../actors/index.ts'
 import { BlazeError, type ErrorCode } from '../../../runtime/index.ts'
 import { SimulatedWorld } from '../../simulation/world.ts'
 
@@ -170,28 +170,49 @@ test('a reader reads and is refused when it writes', async () => {
   await refuses('READ_ONLY', () => world.settle(reader.collection('notes').insert({ id: '2' })))
 })
 
-test('a directory restored from an old copy stops with FORKED and sends nothing', async () => {
+test('a directory restored from an old copy rebases by itself: nothing acknowledged is lost, deleted stays deleted', async () => {
   const { world, a } = await synced(10)
-  await world.settle(a.collection('notes').insert({ id: '1' }))
+  const notes = (client: BlazeDBClient): Collection => client.collection('notes')
+  for (const id of ['1', '2', '3']) await world.settle(notes(a).insert({ id }))
+  await world.settle(a.sync?.caughtUp() ?? Promise.resolve())
   await world.settle(a.close())
   const old = await world.settle(allRows(world, 'a'))
   const later = await world.open('a')
-  await world.settle(later.collection('notes').insert({ id: '2' }))
+  await world.settle(notes(later).insert({ id: '4', from: 'the lost branch' }))
+  await world.settle(notes(later).delete('2'))
+  await world.settle(notes(later).update('3', { side: 'supervisor' }))
   await world.settle(later.sync?.caughtUp() ?? Promise.resolve())
   await world.settle(later.close())
 
-  const now = await world.settle(allRows(world, 'a'))
-  const operations: StoreOperation[] = now.map(([key]) => ({ type: 'del', key }))
-  for (const [key, value] of old) operations.push({ type: 'put', key, value })
-  world.volume('a').damage('store', operations)
+  await restoreRows(world, 'a', old)
+  const offline = await world.open('a', { sync: false })
+  const before = offline.status().replicaId
+  await world.settle(notes(offline).insert({ id: '5', from: 'the copy' }))
+  await world.settle(notes(offline).update('3', { side: 'copy' }))
+  await world.settle(notes(offline).update('2', { touched: true }))
+  await world.settle(offline.close())
   const restored = await world.open('a')
-  await world.settle(restored.collection('notes').insert({ id: '3' }))
-  const error = await refuses('FORKED', () => world.settle(restored.sync?.caughtUp() ?? Promise.resolve()))
+  await world.settle(restored.sync?.caughtUp() ?? Promise.reject(new Error('no sync')))
+  const b = await world.join('b', await world.settle(restored.invite({ role: 'writer' })))
+  await world.settle(b.sync?.caughtUp() ?? Promise.resolve())
 
-  assert.is(restored.sync?.status().state, 'forked')
-  assert.match(error.message, /another copy of this directory/)
-  await world.simulation.pass(60_000)
-  assert.is(world.supervisor?.status().databaseList[0]?.records, 2)
+  for (const client of [restored, b]) {
+    const docs = await world.settle(notes(client).query().all())
+    assert.equal(
+      docs.sort((x, y) => (x.id < y.id ? -1 : 1)),
+      [
+        { id: '1' },
+        { id: '3', side: 'copy' },
+        { id: '4', from: 'the lost branch' },
+        { id: '5', from: 'the copy' },
+      ],
+    )
+  }
+  assert.is(restored.status().state, 'ready')
+  assert.is.not(restored.status().replicaId, before)
+  assert.is(restored.sync?.status().state, 'caughtUp')
+  await world.settle(notes(restored).insert({ id: '6' }))
+  await world.settle(restored.sync?.caughtUp() ?? Promise.resolve())
 })
 
 test('a device that wrote thousands of batches offline, and was restarted, is not taken for a fork', async () => {
@@ -286,6 +307,18 @@ test('a waiting call ends with its signal', async () => {
 })
 
 test.run()
+
+/** Puts an older copy of a node's store in place of the present one. */
+async function restoreRows(
+  world: SimulatedWorld,
+  node: string,
+  old: readonly [Uint8Array, Uint8Array][],
+): Promise<void> {
+  const now = await world.settle(allRows(world, node))
+  const operations: StoreOperation[] = now.map(([key]) => ({ type: 'del', key }))
+  for (const [key, value] of old) operations.push({ type: 'put', key, value })
+  world.volume(node).damage('store', operations)
+}
 
 async function allRows(world: SimulatedWorld, node: string): Promise<[Uint8Array, Uint8Array][]> {
   const everything = { gte: new Uint8Array([0]), lt: new Uint8Array([255, 255]), limit: 100_000 }

@@ -45,6 +45,14 @@ test('a fork is shown from every state of the exchange, for a peer may tell of i
   assert.equal(pathOf(relayMachine, ready, live, forked), ['negotiating', 'syncing', 'live', 'diverged'])
 })
 
+test('a misfit is rebasing until it took its round, and can be refused and forked meanwhile', () => {
+  const [rebasing, ready] = ['relay.rebasing', 'relay.negotiated']
+
+  assert.equal(pathOf(relayMachine, rebasing, ready), ['negotiating', 'rebasing', 'syncing'])
+  assert.equal(pathOf(relayMachine, rebasing, 'relay.spoiled'), ['negotiating', 'rebasing', 'paused'])
+  assert.equal(pathOf(relayMachine, rebasing, 'relay.forked'), ['negotiating', 'rebasing', 'diverged'])
+})
+
 test('a relay that has ended moves no more', () => {
   const later = ['relay.negotiated', 'relay.caughtUp', 'relay.behind', 'relay.forked', 'relay.spoiled']
 

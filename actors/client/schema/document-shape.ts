@@ -1,0 +1,142 @@
+/**
+ * What an application says of the documents of a collection: their schema, its version, and how older ones are read.
+ * Invariant: what is stored has passed the schema as it is stored; reading never changes a field that is stored, it only adds some.
+ */
+import { BlazeError, cloneValue, equalValue, isPlainObject, setOwn } from '../../../runtime/index.ts'
+import type { Env, Value } from '../../../runtime/index.ts'
+import { parseDoc, schemaVersionOf } from '../../database/index.ts'
+import type { Doc, FieldValues } from '../../database/index.ts'
+import type { InputOf, OutputOf, StandardSchemaV1 } from './standard-schema.ts'
+import { checkSchema, validate } from './validation.ts'
+
+/** Fields of a document without its id. */
+export interface Fields {
+  [field: string]: Value
+}
+
+export interface CollectionOptions<S extends StandardSchemaV1 = StandardSchemaV1> {
+  /** Documents without their id pass it before they are stored; what it returns is stored. */
+  readonly schema?: S
+  /** Of the documents, from 1, which is also that of those without one. Higher ones than this app knows are not read. */
+  readonly version?: number
+  /** Makes a document of version `from` one of `version`, by adding fields; called when an older one is read. */
+  readonly upgrade?: (doc: Fields, from: number) => Readonly<Record<string, unknown>>
+}
+
+/** As it is read: with its id. */
+export type Stored<T> = T & { id: string }
+export type SchemaInput<S extends StandardSchemaV1> = InputOf<S>
+export type SchemaOutput<S extends StandardSchemaV1> = OutputOf<S>
+
+export class DocumentShape<Out = Doc> {
+  readonly #env: Env
+  readonly #collection: string
+  readonly #options: CollectionOptions
+
+  /** `TypeError` for bad options. */
+  constructor(env: Env, collection: string, options: CollectionOptions = {}) {
+    if (!isPlainObject(options)) throw new TypeError('options: expected a plain object')
+    const { schema, version, upgrade } = options
+    if (schema !== undefined) checkSchema(schema)
+    if (version !== undefined && !(Number.isSafeInteger(version) && version >= 1 && version <= VERSION_MAX)) {
+      throw new TypeError(`version: expected a whole number from 1 to ${VERSION_MAX}`)
+    }
+    if (upgrade !== undefined && typeof upgrade !== 'function') throw new TypeError('upgrade: expected a function')
+    if (upgrade !== undefined && version === undefined) throw new TypeError('upgrade: expected a version beside it')
+    this.#env = env
+    this.#collection = collection
+    this.#options = options
+  }
+
+  /** Undefined when the application names none. */
+  get version(): number | undefined {
+    return this.#options.version
+  }
+
+  /** Whether an update has to look at the whole document. */
+  get judgesWhole(): boolean {
+    return this.#options.schema !== undefined || this.#options.version !== undefined
+  }
+
+  /** What is stored of these fields; at once when the schema answers at once. `SCHEMA_INVALID`, `TIMEOUT`, `BAD_VALUE`. */
+  check(values: FieldValues): FieldValues | Promise<FieldValues> {
+    const { schema } = this.#options
+    if (schema === undefined) return values
+    const fields: Fields = {}
+    for (const [name, value] of values) if (value !== undefined) setOwn(fields, name, value)
+    const output = validate({ env: this.#env, schema, collection: this.#collection }, fields)
+    return output instanceof Promise ? output.then((later: unknown) => this.#stored(later)) : this.#stored(output)
+  }
+
+  /** A document as the application knows it. `NOT_SUPPORTED` for one of a newer version, `SCHEMA_INVALID` for a bad `upgrade`. */
+  read(doc: Doc): Out {
+    return this.#upgraded(doc) as Out
+  }
+
+  #stored(output: unknown): FieldValues {
+    const { id, values } = parseDoc(output)
+    if (id === undefined) return values
+    throw this.#invalid('the schema adds an id: ids are given beside the fields')
+  }
+
+  #upgraded(doc: Doc): Doc {
+    const { version, upgrade } = this.#options
+    if (version === undefined) return doc
+    const from = schemaVersionOf(doc)
+    if (from > version) throw newer(this.#collection, from, version)
+    if (from === version || upgrade === undefined) return doc
+    let upgraded: unknown
+    try {
+      upgraded = upgrade(fieldsOf(doc), from)
+    } catch (cause) {
+      throw this.#invalid(`upgrade failed on a document of version ${from}`, cause)
+    }
+    return this.#added(doc, parseDoc(upgraded).values)
+  }
+
+  /** The document with the fields that were added. */
+  #added(doc: Doc, values: FieldValues): Doc {
+    const added: Doc = { ...doc }
+    for (const [name, value] of values) {
+      if (value === undefined) continue
+      const before = Object.hasOwn(doc, name) ? doc[name] : undefined
+      if (before !== undefined && !equalValue(before, value)) throw this.#notAdditive('changes', name)
+      setOwn(added, name, value)
+    }
+    for (const name of Object.keys(doc)) {
+      if (name !== 'id' && values.get(name) === undefined) throw this.#notAdditive('removes', name)
+    }
+    return added
+  }
+
+  #notAdditive(does: string, name: string): BlazeError {
+    return this.#invalid(
+      `upgrade ${does} the field ${name}: it may only add fields, because older apps go on writing the others; add a new field instead`,
+    )
+  }
+
+  #invalid(problem: string, cause?: unknown): BlazeError {
+    return new BlazeError('SCHEMA_INVALID', `${this.#collection}: ${problem}`, {
+      cause,
+      details: { collection: this.#collection, issues: [], count: 0 },
+    })
+  }
+}
+
+/** Its own copy. */
+export function fieldsOf(doc: Doc): Fields {
+  const fields: Fields = {}
+  for (const [name, value] of Object.entries(doc)) if (name !== 'id') setOwn(fields, name, cloneValue(value))
+  return fields
+}
+
+/** Two bytes, more than any app will need. */
+const VERSION_MAX = 65_535
+
+function newer(collection: string, found: number, known: number): BlazeError {
+  return new BlazeError(
+    'NOT_SUPPORTED',
+    `a record of ${collection} was written by a newer version of this app (schema ${found}, known is ${known}); update the app`,
+    { details: { collection, found, known } },
+  )
+}
