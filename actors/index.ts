@@ -14,6 +14,7 @@ export {
   BlazeDBClient,
   Collection,
   connectIn,
+  GroupedQuery,
   joinIn,
   LiveResults,
   openIn,
@@ -24,21 +25,28 @@ export {
   WatchedRecord,
 } from './client/index.ts'
 export type {
+  AggregateInput,
   AppGroupPlace,
+  CollectionOptions,
+  ConflictsOptions,
   ConnectToSharedOptions,
   CrossAppShare,
   EnableCrossAppOptions,
   EnableSyncOptions,
+  IndexOptions,
   InviteOptions,
   JoinOptions,
   OpenOptions,
+  Page,
   SharedMode,
   SharedSource,
+  StandardSchemaV1,
   SyncStatus,
   TransactionWork,
   World,
 } from './client/index.ts'
-export type { Filter } from './database/index.ts'
+export type { AggregateRow, Conflict, ConflictSide, Doc, Explanation, Filter } from './database/index.ts'
+export type { IndexDefinition, LiveDelta } from './database/index.ts'
 export { BlazeTopology, ExportPolicy } from './topology/index.ts'
 export type { ExportPolicyOptions, Grants, GuestReport, GuestStatus, ShareStatus } from './topology/index.ts'
 export { BlazeError, Uuid } from '../runtime/index.ts'

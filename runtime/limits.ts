@@ -306,7 +306,7 @@ export const limits = {
   /** Bytes of free space that a store keeps in reserve: LevelDB needs that much to compact, and so to give room back. */
   diskReserveBytes: 67_108_864,
   /** The reserve of a small disk is this part of it. */
-  diskReserveShare: 8,
+  diskReserveShare: 4,
   /** Milliseconds for which a measure of the free space counts; each costs a few microseconds. */
   spaceCheckMs: 100,
   /** Bytes written for which it counts; a small part of the reserve. */
@@ -400,6 +400,8 @@ export const limits = {
   indexKeyBytesMax: 256,
   /** Indexes of one database. */
   indexesMax: 1_024,
+  /** Rows of a full scan that are read at a time, beside those that are looked at; 256 of the largest take 16 MiB. */
+  scanAheadRows: 256,
   /** Arrivals that an opening replays into the indexes before it resolves; more are replayed behind it. */
   indexReplayAtOpenMax: 4_096,
   /** Transactions of one database that are under way; every write looks at each of them. */
@@ -412,6 +414,17 @@ export const limits = {
   transactionBackoffFirstMs: 1,
   /** Longest such wait, in milliseconds. */
   transactionBackoffMaxMs: 250,
+  /** Entries of the conflict inbox, dismissed ones included; the oldest goes first. */
+  inboxEntriesMax: 4_096,
+  /** Bytes of their rows. */
+  inboxBytesMax: 8_388_608,
+  /** Milliseconds that a lost value is kept: 30 days (DESIGN §6). */
+  inboxKeptMs: 2_592_000_000,
+  /** Rows of the inbox that an opening reads at a time. */
+  inboxPageRows: 256,
+  /** Entries that one `conflicts()` returns when the caller names no number, and at most. */
+  inboxListed: 100,
+  inboxListedMax: 1_000,
   /** Milliseconds that a schema of the application may take for one document. */
   schemaMs: 10_000,
   /** Issues of a document that its error names; the rest is counted. */
@@ -500,4 +513,16 @@ export const limits = {
   shareEntryLookMs: 20,
   /** Apps named in the grants of one share; they are looked up by name and listed in one small file. */
   grantsMax: 256,
+
+  // Moving data.
+  /** Bytes of plaintext of one frame of a backup that is written; large enough to cost nothing, small enough to show progress. */
+  backupFrameBytes: 262_144,
+  /** Bytes of a sealed frame of a backup that is read. */
+  backupFrameBytesMax: 1_048_576,
+  /** Bytes of one item of a backup: a tag row of 255 siblings of the largest size, with room to spare. */
+  backupItemBytesMax: 33_554_432,
+  /** Rows of commits and tags read at a time for a backup; some are large. */
+  backupPageRows: 128,
+  /** Bytes of rows that a restore writes in one synced batch. */
+  restoreBatchBytes: 1_048_576,
 } as const

@@ -4,9 +4,19 @@
  */
 import { BlazeError, isPlainObject, limits } from '../../runtime/index.ts'
 import { openDatabase } from '../database/index.ts'
-import type { Database, DatabaseIdentity, DatabaseStatus, Durability, KdfProfile } from '../database/index.ts'
+import type { BackupReport } from '../database/index.ts'
+import type {
+  Conflict,
+  Database,
+  DatabaseIdentity,
+  DatabaseStatus,
+  Durability,
+  KdfProfile,
+} from '../database/index.ts'
 import type { RecordDatabase, Secret } from '../database/index.ts'
-import { Collection } from './collection.ts'
+import type { Atomically, Collection } from './collection.ts'
+import { dismissConflict, listConflicts } from './conflicts.ts'
+import type { ConflictsOptions } from './conflicts.ts'
 import { connectToShared } from './connect-shared.ts'
 import type { ConnectToSharedOptions } from './connect-shared.ts'
 import { CrossAppShares } from './cross-app.ts'
@@ -16,6 +26,8 @@ import { bounded } from './deadline.ts'
 import type { WaitOptions } from './deadline.ts'
 import { enableSync, startSync } from './enable-sync.ts'
 import type { EnableSyncOptions } from './enable-sync.ts'
+import { backup, restore } from './moving/backup.ts'
+import type { BackupOptions, RestoreOptions } from './moving/backup.ts'
 import { changePassword } from './moving/change-password.ts'
 import type { ChangePasswordOptions } from './moving/change-password.ts'
 import { invite, redeemInvite } from './joining.ts'
@@ -24,7 +36,10 @@ import { decodeRemote } from './remote-node.ts'
 import { checkSecret } from './secret.ts'
 import type { SharedSource } from './shared-source.ts'
 import type { DatabaseSync } from './sync.ts'
-import { runTransaction } from './transaction.ts'
+import { openCollection } from './schema/open-collection.ts'
+import type { CollectionOptions, Read, SchemaInput, SchemaOutput, Stored } from './schema/document-shape.ts'
+import type { StandardSchemaV1 } from './schema/standard-schema.ts'
+import { runAtomically, runTransaction } from './transaction.ts'
 import type { TransactionWork } from './transaction.ts'
 import { processWorld } from './world.ts'
 import type { World } from './world.ts'
@@ -121,6 +136,16 @@ export class BlazeDBClient {
   }
 
   /**
+   * Makes a database of a backup, in an empty directory, and opens it: as a replica of its own, which takes from its supervisor what came
+   * after the backup (until then it is `rebasing`, and writes are refused). Rejects with `BACKUP_INVALID`, `WRONG_PASSWORD`,
+   * `NAME_TAKEN` (directory not empty), `NOT_FOUND`, `DISK_FULL`, `TIMEOUT`, `ABORTED`, and leaves no database then; a directory that a
+   * crash left unfinished opens as `HEADER_DAMAGED`, and may be given to `restore` again.
+   */
+  static restore(options: RestoreOptions): Promise<BlazeDBClient> {
+    return restoreIn(processWorld(), options)
+  }
+
+  /**
    * Makes this process a guest of a database that another app of this device shares: a client whose reads are local and whose
    * writes are decided by that app. Resolves when everything that it may see at this time is visible; or at once with the copy of
    * an earlier process, when that is whole and nobody shares the database now. Waits for an absent host (10 s by default). Rejects
@@ -159,9 +184,20 @@ export class BlazeDBClient {
     return invite(this.#world, this.#ofItsOwn('invite').database, this.#sync, options)
   }
 
-  /** `TypeError` for a bad name: 1 to 128 bytes of UTF-8, not starting with `~`. */
-  collection(name: string): Collection {
-    return new Collection(this.#records, name)
+  /**
+   * The records of a name: 1 to 128 bytes of UTF-8, not starting with `~` (`TypeError`). With a schema, documents without their id have
+   * to pass it, and what it returns is stored; reads are typed by it. `version` and `upgrade` say how older documents are read.
+   */
+  collection<S extends StandardSchemaV1>(
+    name: string,
+    options: CollectionOptions<S> & { readonly schema: S },
+  ): Collection<SchemaInput<S>, Stored<SchemaOutput<S>>>
+  collection<T = unknown>(name: string, options?: CollectionOptions): Collection<T, Read<T>>
+  collection<In, Out>(name: string, options?: CollectionOptions): Collection<In, Out> {
+    const database = this.#own?.database
+    const atomically: Atomically | undefined =
+      database && ((work, wait) => runAtomically(database, work, wait))
+    return openCollection(this.#records, name, { options, atomically })
   }
 
   status(): DatabaseStatus {
@@ -188,12 +224,34 @@ export class BlazeDBClient {
   }
 
   /**
+   * Values that lost to concurrent writes of another device when these arrived here, oldest first, for 30 days; `status().conflicts`
+   * counts them. They are kept by this device alone. `NOT_FOUND` when `after` is gone.
+   */
+  async conflicts(options: ConflictsOptions = {}): Promise<Conflict[]> {
+    return listConflicts(this.#ofItsOwn('conflicts').database, options)
+  }
+
+  /** Removes an entry for good. Returns whether there was one. */
+  async dismissConflict(id: string, options: WaitOptions = {}): Promise<boolean> {
+    return dismissConflict(this.#ofItsOwn('dismissConflict').database, id, options)
+  }
+
+  /**
    * Resolves when all writes that have resolved are on the disk, which they are at once unless `durability` is `relaxed`. Rejects with
    * `POISONED` when some that had resolved before may be lost, once; `close` does the same.
    */
   async flush(options: WaitOptions = {}): Promise<void> {
     const { database } = this.#ofItsOwn('flush')
     await bounded(this.#world.env, 'flush', options, database.flush())
+  }
+
+  /**
+   * Writes all of the database, as it is at one moment after this call, into one sealed file, while everything else goes on. What was
+   * acknowledged before the call is in it. Rejects with `DISK_FULL`, `DIRECTORY_UNUSABLE`, `DAMAGED`, `REBASING`, `CLOSED`, `TIMEOUT`,
+   * `ABORTED`, `TypeError`, and leaves no file then; a file that was there stays until the new one is whole.
+   */
+  async backup(path: string, options: BackupOptions = {}): Promise<BackupReport> {
+    return backup(this.#world, this.#ofItsOwn('backup').database, path, options)
   }
 
   /** Resolves when everything is synced and another process may open the directory. Calls in flight end before, or `CLOSED`. */
@@ -246,6 +304,20 @@ export async function openIn(
 /** `BlazeDBClient.connectToShared` in another world. */
 export async function connectIn(world: World, options: ConnectToSharedOptions): Promise<BlazeDBClient> {
   return new BlazeDBClient(world, await connectToShared(world, options))
+}
+
+/** `BlazeDBClient.restore` in another world. */
+export async function restoreIn(world: World, options: RestoreOptions): Promise<BlazeDBClient> {
+  const { secret } = checkOptions(options)
+  const { name, at, password, key, sync } = options
+  await restore(world, secret, options)
+  return openIn(world, {
+    name,
+    at,
+    ...(password === undefined ? {} : { password }),
+    ...(key === undefined ? {} : { key }),
+    ...(sync === undefined ? {} : { sync }),
+  })
 }
 
 /** `BlazeDBClient.join` in another world. */

@@ -2,8 +2,9 @@
  * Records of one name: the promise API over a database cell.
  * Invariant: arguments are checked and copied before a call returns to its caller; a write resolves after it was synced.
  */
-import { BlazeError, limits, Uuid } from '../../runtime/index.ts'
-import { checkId, openCollectionProblem, parseDoc } from '../database/index.ts'
+import { BlazeError, equalValue, limits, Uuid } from '../../runtime/index.ts'
+import type { Value } from '../../runtime/index.ts'
+import { checkId, openCollectionProblem, parseDoc, queryOf } from '../database/index.ts'
 import type {
   Doc,
   DocFields,
@@ -25,7 +26,10 @@ const ID_CHANCE_BYTES = 10
 const ID_CHANCE_AHEAD = 64
 
 /** Runs calls of a database as one transaction. */
-export type Atomically = <R>(work: (database: RecordDatabase) => Promise<R>, options: WaitOptions) => Promise<R>
+export type Atomically = <R>(
+  work: (database: RecordDatabase) => Promise<R>,
+  options: WaitOptions,
+) => Promise<R>
 
 export interface CollectionParts<Out> {
   readonly shape: DocumentShape<Out>
@@ -80,7 +84,11 @@ export class Collection<In = unknown, Out = Doc> {
   }
 
   /** Replaces the record, or makes it. */
-  async put<T extends DocFields<T>>(id: string, doc: PutDoc<In, T>, options: WaitOptions = {}): Promise<void> {
+  async put<T extends DocFields<T>>(
+    id: string,
+    doc: PutDoc<In, T>,
+    options: WaitOptions = {},
+  ): Promise<void> {
     await this.#writeChecked('put', this.#at(id, doc), options)
   }
 
@@ -126,8 +134,13 @@ export class Collection<In = unknown, Out = Doc> {
 
   /** A copy of the record, or undefined. Waits for writes to it that were called before. */
   async get(id: string, options: WaitOptions = {}): Promise<Out | undefined> {
-    const work = this.#get(this.#database, checkId(id))
-    const doc = await bounded(this.#database.env, 'get', options, work)
+    const checked = checkId(id)
+    const isPlain = options.timeoutMs === undefined && options.signal === undefined
+    const now = isPlain ? this.#database.readNow?.(this.name, checked) : undefined
+    const doc =
+      now === undefined
+        ? await bounded(this.#database.env, 'get', options, this.#get(this.#database, checked))
+        : now.doc
     return doc === undefined ? undefined : this.#shape.read(doc)
   }
 
@@ -140,8 +153,9 @@ export class Collection<In = unknown, Out = Doc> {
   }
 
   /** All records, to be narrowed down. */
-  query(): QueryBuilder {
-    return new QueryBuilder(this.#database, this.name)
+  query(): QueryBuilder<Out> {
+    const source = { database: this.#database, read: (doc: Doc) => this.#shape.read(doc) }
+    return new QueryBuilder(source, queryOf(this.name))
   }
 
   /**
@@ -215,8 +229,11 @@ export class Collection<In = unknown, Out = Doc> {
     const before = parseDoc(merged).values
     const whole = parseDoc(this.#shape.read(merged)).values
     const after = await this.#shape.check(whole)
-    const values = new Map([...before.keys()].map((name): [string, undefined] => [name, undefined]))
-    await this.#ask(database, 'update', [{ id: input.id, values: new Map([...values, ...after]) }])
+    const values = new Map<string, Value | undefined>()
+    for (const name of new Set([...before.keys(), ...after.keys()])) {
+      if (!sameValue(before.get(name), after.get(name))) values.set(name, after.get(name))
+    }
+    if (values.size > 0) await this.#ask(database, 'update', [{ id: input.id, values }])
   }
 
   #get(database: RecordDatabase, id: string): Promise<Doc | undefined> {
@@ -225,9 +242,10 @@ export class Collection<In = unknown, Out = Doc> {
   }
 
   /** At once, so that calls that are not awaited keep their order, unless the schema takes its time. */
-  #writeChecked(step: WriteStep, { id, values }: RecordInput, options: WaitOptions): Promise<void> {
+  #writeChecked(step: WriteStep, input: RecordInput, options: WaitOptions): Promise<void> {
+    const { id, values } = input
     const checked = this.#shape.check(values)
-    if (!(checked instanceof Promise)) return this.#write(step, [{ id, values: checked }], options)
+    if (!(checked instanceof Promise)) return this.#write(step, [{ ...input, values: checked }], options)
     const work = checked.then((later) => this.#ask(this.#database, step, [{ id, values: later }]))
     return boundedWrite(this.#database.env, step, options, work)
   }
@@ -244,7 +262,7 @@ export class Collection<In = unknown, Out = Doc> {
   }
 
   #withId({ id, values }: ParsedDoc): RecordInput {
-    return { id: id ?? this.#newId(), values }
+    return id === undefined ? { id: this.#newId(), values, fresh: true } : { id, values }
   }
 
   #newId(): string {
@@ -262,6 +280,10 @@ export class Collection<In = unknown, Out = Doc> {
     }
     return { id: checkId(id), values: parsed.values }
   }
+}
+
+function sameValue(a: Value | undefined, b: Value | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : equalValue(a, b)
 }
 
 function noTransactions(): BlazeError {

@@ -90,7 +90,8 @@ export function stepwise(env: Env, options: WaitOptions, waitMs: number): () => 
   }
 }
 
-function waitProblem({ timeoutMs, signal }: WaitOptions): string | undefined {
+/** What is wrong with the options of a waiting call. */
+export function waitProblem({ timeoutMs, signal }: WaitOptions): string | undefined {
   if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0)) {
     return `timeoutMs: expected a number from 0, got ${String(timeoutMs)}`
   }

@@ -59,12 +59,16 @@ export class Membership {
     this.#relaySigned = false
   }
 
-  /** What the team lacks from this device: the supervisor as a relay, or this device's own join. */
+  /** What the team lacks from this device: its replica id, the supervisor as a relay, or this device's own join. */
   owed(space: Space, registered: boolean): TeamAdditions | undefined {
     const { team } = space
     const { keys, signer } = this.#device
     const role = team.role(keys.signKey)
     if (role === undefined) return this.#joinOf(space)
+    const { identity, crypto } = this.#database
+    // Its row, or the log that makes it count, was lost when the database was opened.
+    if (team.device(identity.replica) === undefined)
+      return { announcements: [announcementOf(identity, crypto)] }
     const { serverDevice, serverKey } = this.#remote
     if ((role !== 'owner' && role !== 'admin') || !registered || this.#relaySigned) return undefined
     if (team.role(serverDevice) !== undefined) return undefined

@@ -12,7 +12,6 @@ import {
   decodeCursor,
   orderOf,
   parseFilter,
-  queryOf,
 } from '../database/index.ts'
 import type {
   AggregateOp,
@@ -25,7 +24,6 @@ import type {
   Operator,
   Query,
   QueryPage,
-  RecordDatabase,
   RecordRequest,
   Reply,
 } from '../database/index.ts'
@@ -34,15 +32,25 @@ import type { WaitOptions } from './deadline.ts'
 import { checkPath, checkPaths } from './field-path.ts'
 import { GroupedQuery } from './grouped-query.ts'
 import { LiveResults } from './live-results.ts'
+import type { QuerySource } from './query-source.ts'
 
-export class QueryBuilder {
-  readonly #database: RecordDatabase
+/** What `page` answers. */
+export interface Page<D> {
+  readonly docs: D[]
+  /** For `after`; undefined when this is the last page. */
+  readonly cursor: string | undefined
+}
+
+/** `D` is what a record reads as. */
+export class QueryBuilder<D = Doc> {
+  readonly #source: QuerySource<D>
   readonly #query: Query
   readonly #cursor: Cursor | undefined
 
-  constructor(database: RecordDatabase, collection: string, query?: Query, cursor?: Cursor) {
-    this.#database = database
-    this.#query = query ?? queryOf(collection)
+  /** For `Collection.query`. */
+  constructor(source: QuerySource<D>, query: Query, cursor?: Cursor) {
+    this.#source = source
+    this.#query = query
     this.#cursor = cursor
   }
 
@@ -51,9 +59,9 @@ export class QueryBuilder {
    * `{ field, op, value }`, `{ and: […] }`, `{ or: […] }`, `{ not: … }`. `field` is a dotted path. Values of different types compare by
    * null < boolean < number < text < bytes < date < UUID < array < map; an absent field matches `!=` only.
    */
-  where(field: string, op: Operator, value: Value): QueryBuilder
-  where(filter: Filter): QueryBuilder
-  where(input: string | Filter, op?: Operator, value?: Value): QueryBuilder {
+  where(field: string, op: Operator, value: Value): QueryBuilder<D>
+  where(filter: Filter): QueryBuilder<D>
+  where(input: string | Filter, op?: Operator, value?: Value): QueryBuilder<D> {
     const isText = typeof input === 'string'
     const filter = isText ? conditionOf(input, op, value) : parseFilter(input, 'filter')
     const { filter: before } = this.#query
@@ -66,7 +74,7 @@ export class QueryBuilder {
   }
 
   /** Sorts by a path, and by further ones where records agree. An absent field comes before null; the id decides last. */
-  orderBy(field: string, direction: 'asc' | 'desc' = 'asc'): QueryBuilder {
+  orderBy(field: string, direction: 'asc' | 'desc' = 'asc'): QueryBuilder<D> {
     const { order } = this.#query
     checkPath('orderBy', field)
     if (direction !== 'asc' && direction !== 'desc') {
@@ -81,12 +89,12 @@ export class QueryBuilder {
   }
 
   /** At most so many records: the first in the order, or any without one. */
-  limit(records: number): QueryBuilder {
+  limit(records: number): QueryBuilder<D> {
     return this.#with({ limit: checkCount('limit', records) })
   }
 
   /** Leaves out so many of the first records; without an order by id. What is left out is read too: pages go by `after`. */
-  offset(records: number): QueryBuilder {
+  offset(records: number): QueryBuilder<D> {
     return this.#with({ offset: checkCount('offset', records) })
   }
 
@@ -94,30 +102,27 @@ export class QueryBuilder {
    * Goes on after the record that a page ended with, also when it has changed or is gone. `TypeError` for a text that `page()` has not
    * returned, or that belongs to another collection or order.
    */
-  after(cursor: string): QueryBuilder {
+  after(cursor: string): QueryBuilder<D> {
     const parsed = decodeCursor(cursor)
-    return new QueryBuilder(
-      this.#database,
-      this.#query.collection,
-      { ...this.#query, after: parsed.place },
-      parsed,
-    )
+    return new QueryBuilder(this.#source, { ...this.#query, after: parsed.place }, parsed)
   }
 
   /** Returns these paths of each record, and its id; what is not there is left out. */
   select(...fields: readonly string[]): QueryBuilder {
     checkPaths('select', fields)
-    return this.#with({ select: [...fields] })
+    const { database } = this.#source
+    return new QueryBuilder({ database, read: asIs }, { ...this.#query, select: [...fields] }, this.#cursor)
   }
 
   /** Copies of all matches. Without an order, in none that is promised. */
-  async all(options: WaitOptions = {}): Promise<Doc[]> {
+  async all(options: WaitOptions = {}): Promise<D[]> {
     const query = this.#checked()
-    return this.#ask(options, (reply) => ({ type: 'query.all', query, reply }))
+    const docs = await this.#ask<Doc[]>(options, (reply) => ({ type: 'query.all', query, reply }))
+    return docs.map(this.#source.read)
   }
 
   /** The first match, or undefined. */
-  async first(options: WaitOptions = {}): Promise<Doc | undefined> {
+  async first(options: WaitOptions = {}): Promise<D | undefined> {
     const [doc] = await this.limit(Math.min(1, this.#query.limit ?? 1)).all(options)
     return doc
   }
@@ -126,11 +131,16 @@ export class QueryBuilder {
    * As many matches as the limit says (default 100) and a cursor: `after(cursor)` goes on there, undefined says that there are no more.
    * Without an order the pages go by id. Records that are inserted or deleted meanwhile shift nothing.
    */
-  async page(options: WaitOptions = {}): Promise<QueryPage> {
+  async page(options: WaitOptions = {}): Promise<Page<D>> {
     const checked = this.#checked()
     const { order, limit = limits.queryPageRecords } = checked
     const query: Query = { ...checked, limit, order: order.length === 0 ? BY_ID : order }
-    return this.#ask(options, (reply) => ({ type: 'query.page', query, reply }))
+    const { docs, cursor } = await this.#ask<QueryPage>(options, (reply) => ({
+      type: 'query.page',
+      query,
+      reply,
+    }))
+    return { docs: docs.map(this.#source.read), cursor }
   }
 
   /** How many records `all()` would return. */
@@ -187,8 +197,8 @@ export class QueryBuilder {
    * Follows the matches: first all of them as `added`, then what each commit changed. With a callback, it is called with every
    * delta; without, iterate. With an order, deltas carry positions; with a limit, what is pushed out is removed and what moves up added.
    */
-  live(callback?: (delta: LiveDelta) => void): LiveResults {
-    return new LiveResults(this.#database, this.#checked(), callback)
+  live(callback?: (delta: LiveDelta<D>) => void): LiveResults<D> {
+    return new LiveResults(this.#source, this.#checked(), callback)
   }
 
   async #aggregate(op: AggregateOp, field: string, options: WaitOptions): Promise<Value | undefined> {
@@ -223,17 +233,17 @@ export class QueryBuilder {
   }
 
   #ask<R>(options: WaitOptions, make: (reply: Reply<R>) => RecordRequest): Promise<R> {
-    return bounded(this.#database.env, 'query', options, this.#database.request<R>(make))
+    const { database } = this.#source
+    return bounded(database.env, 'query', options, database.request<R>(make))
   }
 
-  #with(change: Partial<Query>): QueryBuilder {
-    return new QueryBuilder(
-      this.#database,
-      this.#query.collection,
-      { ...this.#query, ...change },
-      this.#cursor,
-    )
+  #with(change: Partial<Query>): QueryBuilder<D> {
+    return new QueryBuilder(this.#source, { ...this.#query, ...change }, this.#cursor)
   }
+}
+
+function asIs(doc: Doc): Doc {
+  return doc
 }
 
 function conditionOf(field: string, op: Operator | undefined, value: Value | undefined): Filter {

@@ -49,8 +49,8 @@ const STATE_OF_ERROR: Partial<Record<ErrorCode, SyncState>> = {
   CLOSED: 'syncing',
 }
 
-/** A store that failed at the supervisor is opened again there; one that is damaged waits for its owner. */
-const STATE_OF_PEER_ERROR: Partial<Record<ErrorCode, SyncState>> = { POISONED: 'syncing', DAMAGED: 'refused' }
+/** A store that failed at the supervisor is opened again there, and one that lost rows takes them back from its devices. */
+const STATE_OF_PEER_ERROR: Partial<Record<ErrorCode, SyncState>> = { POISONED: 'syncing', DAMAGED: 'syncing' }
 
 export function stateOf(report: ConnectionReport, held: number): SyncState {
   if (report.state === 'refused') return 'refused'

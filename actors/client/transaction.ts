@@ -5,7 +5,10 @@
 import { BlazeError, limits } from '../../runtime/index.ts'
 import type { Env } from '../../runtime/index.ts'
 import type { Database, OpenTransaction, RecordDatabase, RecordRequest, Reply } from '../database/index.ts'
-import { Collection } from './collection.ts'
+import type { Collection } from './collection.ts'
+import { openCollection } from './schema/open-collection.ts'
+import type { CollectionOptions, Read, SchemaInput, SchemaOutput, Stored } from './schema/document-shape.ts'
+import type { StandardSchemaV1 } from './schema/standard-schema.ts'
 import { boundedWrite } from './deadline.ts'
 import type { WaitOptions } from './deadline.ts'
 
@@ -18,9 +21,17 @@ export class Transaction {
     this.#database = database
   }
 
-  /** Its calls belong to the transaction: they see what it wrote, and a write resolves before it is stored. No live queries. */
-  collection(name: string): Collection {
-    return new Collection(this.#database, name)
+  /**
+   * As `BlazeDBClient.collection`. Its calls belong to the transaction: they see what it wrote, and a write resolves before it is stored.
+   * No live queries.
+   */
+  collection<S extends StandardSchemaV1>(
+    name: string,
+    options: CollectionOptions<S> & { readonly schema: S },
+  ): Collection<SchemaInput<S>, Stored<SchemaOutput<S>>>
+  collection<T = unknown>(name: string, options?: CollectionOptions): Collection<T, Read<T>>
+  collection<In, Out>(name: string, options?: CollectionOptions): Collection<In, Out> {
+    return openCollection(this.#database, name, { options, atomically: (work) => work(this.#database) })
   }
 }
 
@@ -33,6 +44,15 @@ export async function runTransaction<R>(
   options: WaitOptions = {},
 ): Promise<R> {
   if (typeof work !== 'function') throw new TypeError('work: expected a function')
+  return runAtomically(database, async (inside) => work(new Transaction(inside)), options)
+}
+
+/** The same for calls of a database. */
+export async function runAtomically<R>(
+  database: Database,
+  work: (inside: RecordDatabase) => Promise<R>,
+  options: WaitOptions,
+): Promise<R> {
   const run = new TransactionRun(database, work)
   const bounds = { timeoutMs: limits.waitMs, ...options }
   try {
@@ -45,12 +65,12 @@ export async function runTransaction<R>(
 
 class TransactionRun<R> {
   readonly #database: Database
-  readonly #work: TransactionWork<R>
+  readonly #work: (inside: RecordDatabase) => Promise<R>
   #current: OpenTransaction | undefined
   /** Why nobody waits for it any more. */
   #abandoned: { readonly error: unknown } | undefined
 
-  constructor(database: Database, work: TransactionWork<R>) {
+  constructor(database: Database, work: (inside: RecordDatabase) => Promise<R>) {
     this.#database = database
     this.#work = work
   }
@@ -98,16 +118,15 @@ class TransactionRun<R> {
     }
   }
 
-  async #call(transaction: OpenTransaction): Promise<R> {
+  #call(transaction: OpenTransaction): Promise<R> {
     const { name, env } = this.#database
-    const database: RecordDatabase = {
+    return this.#work({
       name,
       env,
       request: (make) => this.#request(transaction, make),
       status: () => this.#database.status(),
       close: () => this.#database.close(),
-    }
-    return this.#work(new Transaction(database))
+    })
   }
 
   #request<T>(transaction: OpenTransaction, make: (reply: Reply<T>) => RecordRequest): Promise<T> {

@@ -8,8 +8,8 @@ import { createNodeEnv, createSystem, nodeCrypto } from '../../runtime/index.ts'
 import type { CryptoProvider, Env, System } from '../../runtime/index.ts'
 import { createTlsTransport, createUdsTransport } from '../../transports/index.ts'
 import type { Transport } from '../../transports/index.ts'
-import { createDirectoryVolume } from '../replica/index.ts'
-import type { Volume } from '../replica/index.ts'
+import { createDirectoryVolume, directFiles } from '../replica/index.ts'
+import type { FilePort, Volume } from '../replica/index.ts'
 
 export interface World {
   readonly system: System
@@ -27,6 +27,8 @@ export interface World {
   groupDirectory(name: string): string
   /** The volume at a path. Two calls with one path give one place. */
   volume(at: string): Volume
+  /** Backups, exports and imports. */
+  readonly files: FilePort
 }
 
 let defaultWorld: World | undefined
@@ -44,6 +46,7 @@ export function processWorld(): World {
       isRunning,
       groupDirectory: (name) => join(homedir(), '.local', 'share', 'blazedb', 'groups', name),
       volume: createDirectoryVolume,
+      files: directFiles,
     }
   }
   return defaultWorld

@@ -7,13 +7,19 @@ import type { CryptoProvider, Env, Ref } from '../../runtime/index.ts'
 import type { Cursor } from '../replica/index.ts'
 import type { Space } from '../team/index.ts'
 import { spawnDatabase } from './cell.ts'
-import type { DatabaseCore, DatabaseOptions, DatabaseWorld } from './core.ts'
+import type { DatabaseCore, DatabaseOptions, DatabaseWorld, UnlockedDatabase } from './core.ts'
 import type { SecretChange } from './header-file.ts'
 import type { DatabaseIdentity, IdentityPatch } from './identity.ts'
+import type { Doc } from './record/document.ts'
 import type { RecordChange } from './view/keyed-view.ts'
 import type { Keyring } from './keyring.ts'
 import type { DatabaseMessage, DatabaseRequest, DatabaseStatus, Reply } from './message.ts'
 import type { RecordDatabase } from './record-database.ts'
+
+/** Of one opening. */
+export interface OpenParts extends UnlockedDatabase {
+  readonly space: Space
+}
 
 export class Database implements RecordDatabase {
   readonly name: string
@@ -64,9 +70,18 @@ export class Database implements RecordDatabase {
     return this.#ask(make)
   }
 
+  /** Only while no call is under way, so that it sees what was called before; a fault is met by the cell, when it is asked. */
+  readNow(collection: string, id: string): { readonly doc: Doc | undefined } | undefined {
+    const { session, state } = this.#core
+    if (this.#due.size > 0 || this.#closing !== undefined || state !== 'ready') return undefined
+    return session?.readNow(collection, id)
+  }
+
   /** Resolves when everything that was acknowledged before is synced. Rejects with `POISONED` when some of it may be lost. */
   async flush(): Promise<void> {
-    await this.request<void>((reply) => ({ type: 'database.settle', reply })).finally(() => this.#core.checkLoss())
+    await this.request<void>((reply) => ({ type: 'database.settle', reply })).finally(() =>
+      this.#core.checkLoss(),
+    )
   }
 
   /** Changes the sealed identity; resolves when both copies are on the disk. */
@@ -78,6 +93,14 @@ export class Database implements RecordDatabase {
       for (const epoch of added) keyring.add(epoch)
       if (added.length > 0) this.#ref.tell({ type: 'database.keys' })
     })
+  }
+
+  /** What is open, once everything that was called before is synced: what moving data works on. Rejects as `request` does. */
+  async settled(): Promise<OpenParts> {
+    await this.request<void>((reply) => ({ type: 'database.settle', reply }))
+    const { session, unlocked } = this.#core
+    if (session === undefined) throw this.#core.error ?? closed()
+    return { ...unlocked, space: session.space }
   }
 
   /** See `HeaderFile.changeSecret`. */
@@ -138,6 +161,7 @@ export class Database implements RecordDatabase {
       held: session?.view.held() ?? { clock: 0, key: 0, life: 0, bad: 0 },
       cacheBytes: session?.view.cacheBytes ?? 0,
       lastArrival: session?.space.replica.lastArrival ?? 0,
+      conflicts: session?.inbox.count ?? 0,
       indexCursor: session?.view.index.records.storedCursor ?? 0,
       mirrors: identity.mirrors.map(({ collection }) => collection),
     }

@@ -19,7 +19,7 @@ import { decodeIdentity, encodeIdentity, patchIdentity } from './identity.ts'
 import type { DatabaseIdentity, IdentityPatch } from './identity.ts'
 
 const NO_SALT = new Uint8Array(0)
-const FILES = ['header.0', 'header.1'] as const
+export const HEADER_FILES: readonly string[] = ['header.0', 'header.1']
 
 export interface HeaderWorld {
   readonly volume: Volume
@@ -70,11 +70,13 @@ export class HeaderFile {
     return localKeyOf(this.#unlocked.masterKey, label, this.#world.crypto)
   }
 
-  /** The header as it is now, for a place outside of its directory: opened by the same secret, with the same local keys. */
-  copy(): Uint8Array {
+  /** The header as it is now, for a place outside of its directory: with the same local keys, opened by `secret`, or by that of now. */
+  async copy(secret?: Secret): Promise<Uint8Array> {
     const { crypto, env } = this.#world
+    const { masterKey } = this.#unlocked
+    const unlocked = secret === undefined ? this.#unlocked : await this.#wrapFor(secret, undefined)
     const identity = encodeIdentity(this.#identity)
-    return encodeHeader({ ...this.#unlocked, generation: this.#generation, identity }, crypto, env)
+    return encodeHeader({ ...unlocked, masterKey, generation: this.#generation, identity }, crypto, env)
   }
 
   /** Resolves when both copies hold the change; it is visible in `identity` from then on. */
@@ -96,17 +98,27 @@ export class HeaderFile {
     return changed
   }
 
-  async #changeSecret({ from, to, kdf: profile }: SecretChange): Promise<void> {
-    const { crypto, env } = this.#world
+  async #changeSecret({ from, to, kdf }: SecretChange): Promise<void> {
+    const { crypto } = this.#world
     const { kdf: known, derivedKey: expected } = this.#unlocked
     const proof = await deriveKey(from, known, crypto)
     if (proof === undefined || !crypto.equal(proof, expected)) throw wrongSecret()
+    const wrap = await this.#wrapFor(to, kdf)
+    await this.#inTurn(() => this.#rewrap({ ...this.#unlocked, ...wrap }))
+  }
+
+  /** At the cost of now, where both are passwords and no other is asked for. */
+  async #wrapFor(
+    secret: Secret,
+    profile: KdfProfile | undefined,
+  ): Promise<Pick<Unlocked, 'kdf' | 'derivedKey'>> {
+    const { crypto, env } = this.#world
+    const { cost } = this.#unlocked.kdf
     const kdf =
-      'key' in to || profile !== undefined || known.cost === undefined
-        ? createKdf(to, profile ?? 'standard', env)
-        : createKdfOf(known.cost, env)
-    const derivedKey = await deriveFresh(to, kdf, crypto)
-    await this.#inTurn(() => this.#rewrap({ kdf, derivedKey, masterKey: this.#unlocked.masterKey }))
+      'key' in secret || profile !== undefined || cost === undefined
+        ? createKdf(secret, profile ?? 'standard', env)
+        : createKdfOf(cost, env)
+    return { kdf, derivedKey: await deriveFresh(secret, kdf, crypto) }
   }
 
   async #rewrap(next: Unlocked): Promise<void> {
@@ -152,7 +164,7 @@ export class HeaderFile {
     this.#generation += 1
     const draft = { ...this.#unlocked, generation: this.#generation, identity: encodeIdentity(identity) }
     const bytes = encodeHeader(draft, crypto, env)
-    for (const name of FILES) await volume.writeFile(name, bytes)
+    for (const name of HEADER_FILES) await volume.writeFile(name, bytes)
   }
 }
 
@@ -180,7 +192,7 @@ export function localKeyOf(masterKey: Uint8Array, label: string, crypto: CryptoP
  */
 export async function unlockHeader(world: HeaderWorld, secret: Secret): Promise<HeaderFile | undefined> {
   const { volume, crypto } = world
-  const copies = await Promise.all(FILES.map((name) => volume.readFile(name)))
+  const copies = await Promise.all(HEADER_FILES.map((name) => volume.readFile(name)))
   if (copies.every((copy) => copy === undefined)) return undefined
   const whole = copies
     .map((copy) => (copy === undefined ? undefined : tryParse(copy, crypto)))

@@ -14,13 +14,22 @@ export type { RecordDatabase, RecordRequest } from './record-database.ts'
 export { handleRequest } from './reply.ts'
 export type { OpenTransaction } from './transaction/open-transaction.ts'
 
+// Moving data in and out.
+export { writeBackup } from './moving/backup.ts'
+export type { BackupProgress, BackupReport } from './moving/backup.ts'
+export { restoreBackup } from './moving/restore.ts'
+export type { RestoreProgress } from './moving/restore.ts'
+
+// Values that lost to concurrent writes.
+export type { Conflict, ConflictSide } from './inbox/conflict-inbox.ts'
+
 // Records.
 export { checkId, docOf, parseDoc } from './record/document.ts'
 export type { Doc, DocFields, DocInput, ParsedDoc } from './record/document.ts'
 export { fieldNameProblem, idProblem, openCollectionProblem } from './record/name.ts'
 export type { FieldValues, RecordName } from './record/record-change.ts'
 export type { FieldState, RecordState, Stamp } from './record/record.ts'
-export { schemaVersionOf } from './record/schema-version.ts'
+export { FIRST_SCHEMA_VERSION, schemaVersionOf } from './record/schema-version.ts'
 export type { WriteStep } from './record/write-step.ts'
 export type { ImportedRecord, RecordInput } from './record-writer.ts'
 

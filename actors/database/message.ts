@@ -2,6 +2,7 @@
 import type { GuestPolicy, GuestWritten } from './guest-policy.ts'
 import type { IndexAudit } from './index/index-audit.ts'
 import type { LiveQuery, LiveSink } from './view/live-query.ts'
+import type { Conflict } from './inbox/conflict-inbox.ts'
 import type { Doc } from './record/document.ts'
 import type { Query } from './query.ts'
 import type { TransactionRequest } from './transaction/transaction-message.ts'
@@ -82,6 +83,15 @@ export type DatabaseRequest =
       readonly reply: Reply<IndexAudit>
     }
   | TransactionRequest
+  /** Entries of the conflict inbox, oldest first, after that one. */
+  | {
+      readonly type: 'inbox.list'
+      readonly limit: number
+      readonly after: string | undefined
+      readonly reply: Reply<Conflict[]>
+    }
+  /** Answers whether there was one. */
+  | { readonly type: 'inbox.dismiss'; readonly id: string; readonly reply: Reply<boolean> }
   /** Answers when all that was written is synced. */
   | { readonly type: 'database.settle'; readonly reply: Reply<void> }
   /** Answers when all that was written is synced, and merged into the indexes on disk. */
@@ -150,6 +160,8 @@ export interface DatabaseStatus {
   readonly held: HeldCounts
   readonly cacheBytes: number
   readonly lastArrival: number
+  /** Entries of the conflict inbox: values that lost to concurrent writes. */
+  readonly conflicts: number
   /** Arrival up to which the indexes on disk have everything; what came later is in memory, and read again after a crash. */
   readonly indexCursor: number
   readonly mirrors: readonly string[]

@@ -13,7 +13,9 @@ import type { DatabaseCore, UnlockedDatabase } from './core.ts'
 import { createHeader, missingHeader, unlockHeader } from './header-file.ts'
 import type { HeaderFile, HeaderWorld } from './header-file.ts'
 import { announcementOf, deviceOf, foundSpace } from './identity.ts'
+import { openInbox } from './inbox/conflict-inbox.ts'
 import { openIndexes } from './index/load-indexes.ts'
+import { checkRestored } from './moving/restore.ts'
 import { KeyedView } from './view/keyed-view.ts'
 import { Keyring } from './keyring.ts'
 import { derivedRows, leaveReplica, reissueAll } from './rebase.ts'
@@ -58,6 +60,7 @@ async function unlock(core: DatabaseCore, store: OrderedStore): Promise<Unlocked
     })
   }
   if (header === undefined) {
+    await checkRestored(volume)
     if (store.get(FORMAT_ROW) !== undefined) throw missingHeader()
     const identity = birth ?? foundSpace({ crypto, env })
     header = await createHeader(world, { secret, profile: kdf, identity })
@@ -79,9 +82,10 @@ async function openReplicaSession(
   const { crypto, env } = core.world
   const { space: spaceId, replica: replicaId, rebase, remote } = header.identity
   clock.writeAs(replicaId)
+  const reader = new RecordReader({ crypto, keyring, clock })
   const view = new KeyedView({
     env,
-    reader: new RecordReader({ crypto, keyring, clock }),
+    reader,
     onHeld: (reason, writer) => emit('envelope.held', { reason, writer }),
     onChanged: (changes) => core.changed(changes),
     onFault: fail,
@@ -114,7 +118,14 @@ async function openReplicaSession(
     relaxed: core.options.durability === 'relaxed' ? core : undefined,
     isMirror: (name) => header.identity.mirrors.some(({ collection }) => collection === name),
   })
-  return new DatabaseSession({ env, space, view, writer })
+  const inbox = await openInbox({
+    env,
+    crypto,
+    replica: space.replica,
+    reader,
+    key: header.localKey('inbox'),
+  })
+  return new DatabaseSession({ env, space, view, writer, inbox })
 }
 
 /** Rows are lost: with a supervisor that holds what it was sent, the directory goes on under a new replica id. Once an opening. */

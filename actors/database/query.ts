@@ -83,6 +83,11 @@ export function orderOf({
   return id >= 0 ? order.slice(0, id + 1) : [...order, { field: 'id', direction: last.direction }]
 }
 
+/** `a asc, b desc`. */
+export function orderWords(order: readonly Order[]): string {
+  return order.map(({ field, direction }) => `${field} ${direction}`).join(', ')
+}
+
 export const BY_ID: readonly Order[] = [{ field: 'id', direction: 'asc' }]
 
 /** Records by place in an order. */

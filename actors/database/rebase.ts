@@ -70,23 +70,28 @@ export async function reissueAll(
   await misfit.reissued({ alone: !own.hasPeers })
 }
 
-const READS: ReadonlySet<DatabaseRequest['type']> = new Set<DatabaseRequest['type']>([
-  'record.get',
-  'query.all',
-  'query.count',
-  'query.live',
-  'mirror.list',
-  'mirror.read',
-  'mirror.local',
-  'mirror.page',
+const WRITES: ReadonlySet<DatabaseRequest['type']> = new Set<DatabaseRequest['type']>([
+  'record.write',
+  'record.delete',
+  'mirror.import',
+  'guest.write',
+])
+/** They show nothing of the records. */
+const ALWAYS: ReadonlySet<DatabaseRequest['type']> = new Set<DatabaseRequest['type']>([
+  'database.settle',
+  'database.flush',
 ])
 
-/** Why a request has to come again later: a misfit writes nothing, and one that lost rows would not know what it shows. */
+/**
+ * Why a request has to come again later: a misfit writes nothing, and one that lost rows would not know what it shows. What this lets
+ * through and writes all the same is refused by the replica.
+ */
 export function refusedBy(
   rebase: RebaseOrder | undefined,
   type: DatabaseRequest['type'],
 ): BlazeError | undefined {
-  if (rebase === undefined || (rebase.reason !== 'damaged' && READS.has(type))) return undefined
+  if (rebase === undefined || ALWAYS.has(type)) return undefined
+  if (rebase.reason !== 'damaged' && !WRITES.has(type)) return undefined
   const why = {
     forked: 'it is an older copy of a directory that went on elsewhere',
     damaged: 'rows of it were lost',
@@ -99,5 +104,7 @@ export function refusedBy(
   )
 }
 
-/** Rows of pages of indexes, which are made from arrivals. */
-export const derivedRows: readonly RowRange[] = [{ gte: Uint8Array.of(0x78), lt: Uint8Array.of(0x7a) }]
+/** Pages of indexes, which are made from arrivals; the definitions behind them stay. */
+export const derivedRows: readonly RowRange[] = [
+  { gte: Uint8Array.of(0x78), lt: Uint8Array.of(0x79, 0xff, 0xff) },
+]

@@ -35,6 +35,8 @@ export type DeleteStep = (found: RecordState | undefined, tick: () => Stamp) => 
 export interface RecordInput {
   readonly id: string
   readonly values: FieldValues
+  /** The id was made by chance a moment ago, so nobody has written it: saves looking for it. */
+  readonly fresh?: boolean
 }
 
 /** Field states of another database, as they are there; `home` is never null. */
@@ -131,9 +133,9 @@ export class RecordWriter {
     this.checkAllowed(collection)
     const changes: Change[] = []
     let waits = false
-    for (const { id, values } of inputs) {
+    for (const { id, values, fresh } of inputs) {
       const tag = this.#o.keyring.tag(collection, id)
-      const found = this.#o.view.readForWrite(tag)
+      const found = this.#o.view.readForWrite(tag, fresh)
       const state = step(found.state, { collection, id }, values, this.#tick)
       if (state !== found.state) changes.push({ tag, state, context: found.context })
       else if (this.isWriting(collection, id)) waits = true

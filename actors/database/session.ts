@@ -7,6 +7,7 @@ import type { Env } from '../../runtime/index.ts'
 import type { Space } from '../team/index.ts'
 import type { GuestPolicy, GuestWritten } from './guest-policy.ts'
 import { guestDelete, guestStep, isHiddenHome } from './guest-step.ts'
+import type { ConflictInbox } from './inbox/conflict-inbox.ts'
 import type { DatabaseRequest } from './message.ts'
 import { queryOf } from './query.ts'
 import { docOf } from './record/document.ts'
@@ -27,6 +28,7 @@ export interface SessionOptions {
   readonly space: Space
   readonly view: KeyedView
   readonly writer: RecordWriter
+  readonly inbox: ConflictInbox
 }
 
 type Request<T extends DatabaseRequest['type']> = Extract<DatabaseRequest, { type: T }>
@@ -34,6 +36,7 @@ type Request<T extends DatabaseRequest['type']> = Extract<DatabaseRequest, { typ
 export class DatabaseSession {
   readonly space: Space
   readonly view: KeyedView
+  readonly inbox: ConflictInbox
   readonly #writer: RecordWriter
   readonly #queries: RecordQueries
   readonly #transactions: Transactions
@@ -42,6 +45,7 @@ export class DatabaseSession {
   constructor(options: SessionOptions) {
     this.space = options.space
     this.view = options.view
+    this.inbox = options.inbox
     this.#writer = options.writer
     const { env, space, view, writer } = options
     this.#transactions = new Transactions({ env, view, writer, replica: space.replica })
@@ -55,6 +59,17 @@ export class DatabaseSession {
   /** Never throws but for a bug, and then the request was answered. */
   handle(request: DatabaseRequest): void {
     handleRequest(request, this.#closed, (open) => this.#dispatch(open))
+  }
+
+  /** What `record.get` would answer, or undefined when it could not at once. */
+  readNow(collection: string, id: string): { readonly doc: Doc | undefined } | undefined {
+    if (this.#closed !== undefined || this.#writer.anyWriting) return undefined
+    try {
+      return { doc: shown(this.view.read(collection, id)) }
+    } catch {
+      // The cell meets it again in its own turn, where a bug is supervised.
+      return undefined
+    }
   }
 
   /** Tells live queries, after each synced batch. */
@@ -116,6 +131,12 @@ export class DatabaseSession {
         return
       case 'index.verify':
         answer(request.reply, this.view.index.verify(request.signal))
+        return
+      case 'inbox.list':
+        answer(request.reply, this.inbox.list(request.limit, request.after))
+        return
+      case 'inbox.dismiss':
+        answer(request.reply, this.inbox.dismiss(request.id))
         return
       case 'database.settle':
         answer(request.reply, this.space.replica.settled())

@@ -3,10 +3,11 @@
  * Invariant: no data leaves before the peer's claims about this device's own writes were compared (REPLICATION rule 23), and a misfit
  * sends and acknowledges nothing but to another misfit (rule 21), which takes its writes and no vector from it.
  */
-import { BlazeError, bytesKey, equalBytes, limits, toHex, type Env } from '../../runtime/index.ts'
+import { BlazeError, bytesKey, equalBytes, limits, type Env } from '../../runtime/index.ts'
 import type { CryptoProvider } from '../../runtime/index.ts'
 import { vectorDigest, type VectorEntry } from '../replica/index.ts'
 import type { Space } from '../team/index.ts'
+import { claimsOn, forkError } from './fork-claim.ts'
 import { Incoming } from './incoming.ts'
 import {
   encodeHello,
@@ -30,6 +31,7 @@ import {
   RELAY_TEAM,
   RELAY_VECTOR,
   spoiledError,
+  violation,
   type RelayHello,
 } from './message.ts'
 import { Outgoing } from './outgoing.ts'
@@ -150,10 +152,9 @@ export class Exchange {
 
   /** Another history of the peer's own ids is known here by now: it has to be told, and is at the next hello. */
   contested(): void {
-    if (this.#ended || this.#theirs === undefined) return
-    const [entry] = this.#claimsOnPeer()
-    if (entry === undefined || this.#claimsTold) return
-    this.abandon(forkError(entry, `seq ${entry.seq} of your replica is known here with another history`))
+    const [entry] = claimsOn(this.#o.peer, this.#o.space)
+    if (entry === undefined || this.#ended || this.#theirs === undefined || this.#claimsTold) return
+    this.abandon(forkError(entry, `write ${entry.seq} of the peer is known here with another history`))
   }
 
   /** Difference of the wall clocks at hello, ms: positive when the peer is ahead. Contains the latency of the link. */
@@ -229,8 +230,7 @@ export class Exchange {
       return
     }
     const incoming = this.#incoming
-    if (incoming === undefined)
-      throw new BlazeError('PROTOCOL_VIOLATION', `relay message ${type} before hello`)
+    if (incoming === undefined) throw violation(`relay message ${type} before hello`)
     this.#checkOrder(type)
     if (type === RELAY_TEAM) incoming.team(this.#teamNews.fromPeer(body))
     else if (type === RELAY_ANNOUNCE) incoming.announce(this.#teamNews.fromPeer(body))
@@ -250,25 +250,21 @@ export class Exchange {
       if (!this.#ended) this.#progress()
     } else if (type === RELAY_MARK) {
       if (this.#marks.length >= limits.relayMarksMax) {
-        throw new BlazeError(
-          'PROTOCOL_VIOLATION',
-          `more than ${limits.relayMarksMax} marks wait for their answer`,
-        )
+        throw violation(`more than ${limits.relayMarksMax} marks wait for their answer`)
       }
       this.#marks.push({ id: parseMark(body), arrival: this.#o.space.replica.lastArrival })
       this.#o.port.consumed(body.length)
       this.#answerMarks()
     } else if (type === RELAY_MARKED) {
       const id = parseMark(body)
-      if (id > this.#asked)
-        throw new BlazeError('PROTOCOL_VIOLATION', `an answer to mark ${id}, which was not asked`)
+      if (id > this.#asked) throw violation(`an answer to mark ${id}, which was not asked`)
       this.#marked = Math.max(this.#marked, id)
       this.#o.port.consumed(body.length)
       this.#o.port.progressed()
     } else if (type === RELAY_SPOILED) {
       this.#o.port.consumed(body.length)
       this.#fail(spoiledError(parseSpoiled(body)))
-    } else throw new BlazeError('PROTOCOL_VIOLATION', `unknown relay message ${type}`)
+    } else throw violation(`unknown relay message ${type}`)
   }
 
   end(): void {
@@ -278,7 +274,7 @@ export class Exchange {
   }
 
   #hello(theirs: RelayHello): void {
-    if (this.#theirs !== undefined) throw new BlazeError('PROTOCOL_VIOLATION', 'a second hello on one stream')
+    if (this.#theirs !== undefined) throw violation('a second hello on one stream')
     this.#theirs = theirs
     this.#clockOffsetMs = theirs.clockMs - this.#o.env.now()
     const { port, space, peer } = this.#o
@@ -298,7 +294,7 @@ export class Exchange {
       },
     })
     this.#teamNews.start(equalBytes(theirs.teamDigest, this.#mine.teamDigest))
-    const claims = this.#claimsOnPeer()
+    const claims = claimsOn(this.#o.peer, this.#o.space)
     this.#claimsTold = claims.length > 0
     // What a misfit says of itself is not what it holds.
     const sameVector =
@@ -361,40 +357,37 @@ export class Exchange {
     const late = type === RELAY_DATA || type === RELAY_ACK || type === RELAY_MARK || type === RELAY_MARKED
     if (this.#readyCame ? early : late) {
       const when = this.#readyCame ? 'after' : 'before'
-      throw new BlazeError('PROTOCOL_VIOLATION', `relay message ${type} ${when} ready`)
+      throw violation(`relay message ${type} ${when} ready`)
     }
   }
 
   #learnVector(entries: readonly VectorEntry[]): void {
-    const { space } = this.#o
     for (const entry of entries) {
       const key = bytesKey(entry.replicaId)
       const known = this.#peerVector.get(key)
       // A round that was read before an acknowledgement may arrive after it: the later head stands for the earlier ones.
-      if (known !== undefined && entry.seq < known.seq) continue
-      if (known === undefined && this.#peerVector.size >= limits.announcementsMax) {
-        throw new BlazeError('PROTOCOL_VIOLATION', `a vector of more than ${limits.announcementsMax} entries`)
-      }
-      if (this.#isOwn(entry)) {
-        if (space.replica.compareOwnHead(entry.seq, entry.commitHash) !== 'equal') {
-          this.#fail(
-            forkError(
-              entry,
-              `the peer holds write ${entry.seq} of this device, which this directory does not know`,
-            ),
-          )
-          return
-        }
-        this.#ownShown = true
-        space.replica.headConfirmed(this.#o.peer, entry.seq)
-      }
-      this.#peerVector.set(key, entry)
+      const isOld = known !== undefined && entry.seq < known.seq
+      if (isOld && this.#readyCame) continue
+      if (known === undefined && this.#peerVector.size >= limits.announcementsMax)
+        throw violation(`a vector of more than ${limits.announcementsMax} entries`)
+      if (this.#isOwn(entry) && !this.#confirmOwn(entry)) return
+      if (!isOld) this.#peerVector.set(key, entry)
     }
   }
 
-  #isOwn(entry: VectorEntry): boolean {
-    const { ownReplica } = this.#o
-    return ownReplica !== undefined && equalBytes(entry.replicaId, ownReplica)
+  #confirmOwn(entry: VectorEntry): boolean {
+    const { replica } = this.#o.space
+    if (replica.compareOwnHead(entry.seq, entry.commitHash) === 'equal') {
+      this.#ownShown = true
+      replica.headConfirmed(this.#o.peer, entry.seq)
+      return true
+    }
+    this.#fail(forkError(entry, `the peer holds write ${entry.seq} of this device, which is unknown here`))
+    return false
+  }
+
+  #isOwn({ replicaId }: VectorEntry): boolean {
+    return this.#o.ownReplica !== undefined && equalBytes(replicaId, this.#o.ownReplica)
   }
 
   #fail(error: unknown): void {
@@ -404,18 +397,4 @@ export class Exchange {
     this.#o.port.ended(error)
     this.#o.space.exchangeEnded(error, this.#ownShown)
   }
-
-  /** Heads of ids of the peer's device that follow another history than the one that is held here. */
-  #claimsOnPeer(): VectorEntry[] {
-    const { team, replica } = this.#o.space
-    return replica.misfit.contested().filter(({ replicaId, seq }) => {
-      const device = team.device(replicaId)
-      if (device === undefined || !equalBytes(device.signKey, this.#o.peer)) return false
-      return seq <= (device.closedAfter ?? Infinity)
-    })
-  }
-}
-
-function forkError({ replicaId, seq }: VectorEntry, text: string): BlazeError {
-  return new BlazeError('FORKED', text, { details: { seq, replicaId: toHex(replicaId) } })
 }

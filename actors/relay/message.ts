@@ -218,3 +218,8 @@ function readEntries(reader: ByteReader): VectorEntry[] {
   while (reader.remaining > 0) entries.push(parseVectorEntry(reader))
   return entries
 }
+
+/** Bytes or an order that PROTOCOL §10 does not allow. */
+export function violation(text: string): BlazeError {
+  return new BlazeError('PROTOCOL_VIOLATION', text)
+}

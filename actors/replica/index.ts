@@ -43,6 +43,11 @@ export { SetHash } from './set-hash.ts'
 export { encodeVectorEntry, parseVectorEntry, VECTOR_ENTRY_BYTES, vectorDigest } from './vector.ts'
 export type { Vector, VectorEntry } from './vector.ts'
 
+// Moving.
+export { BackupRows, beginRestoredStore, openBackupRows } from './backup-rows.ts'
+export type { BackupRowsOptions } from './backup-rows.ts'
+export type { FilePort, FileSink, FileSource } from './file-port.ts'
+
 // Disk.
 export type {
   BatchOptions,
@@ -54,6 +59,9 @@ export type {
   StoreSnapshot,
 } from './store.ts'
 export { createDirectoryVolume } from './disk/directory-volume.ts'
+export { directFiles } from './disk/file-stream.ts'
+export { createSimulatedFiles } from './disk/simulated-files.ts'
+export type { SimulatedFiles } from './disk/simulated-files.ts'
 export { createSimulatedVolume } from './disk/simulated-volume.ts'
 export type { DamagedRow, SimulatedVolume, SimulatedVolumeOptions } from './disk/simulated-volume.ts'
 export type { Volume } from './volume.ts'

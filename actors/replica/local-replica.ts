@@ -173,6 +173,10 @@ export class LocalReplica implements Replica {
     return rows.map(([key, value]) => this.#tags.scanned(key.subarray(1), value))
   }
 
+  expectNew(tag: Uint8Array): void {
+    this.#tags.expectNew(tag)
+  }
+
   hasStaged(tag: Uint8Array): boolean {
     return this.#tags.isStaged(tag)
   }

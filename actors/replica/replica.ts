@@ -189,6 +189,8 @@ export interface Replica {
   arrivals(after: number, limit: number): Promise<ArrivalPage>
   /** Up to `limit` tags after that one, in no order that means anything, as they were synced; none at the end. Rejects with `POISONED`, `CLOSED`. */
   scan(after: Uint8Array | undefined, limit: number): Promise<ScannedTag[]>
+  /** The caller knows that nobody has written the tag: saves the next write of it a look at the store. */
+  expectNew(tag: Uint8Array): void
   hasStaged(tag: Uint8Array): boolean
   /** Whether some of what is staged came from a peer: it counts as shown only once it was synced. */
   hasStagedForeign(tag: Uint8Array): boolean

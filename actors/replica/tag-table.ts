@@ -67,6 +67,11 @@ export class TagTable {
     return { tag, live: live.map(({ envelope }) => envelope) }
   }
 
+  /** Nothing is stored under the tag: saves looking. */
+  expectNew(tag: Uint8Array): void {
+    this.#remember(bytesKey(tag), NOTHING)
+  }
+
   isStaged(tag: Uint8Array): boolean {
     const key = bytesKey(tag)
     return this.#staged.has(key) || this.#inFlight.has(key)

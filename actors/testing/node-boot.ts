@@ -86,6 +86,7 @@ export class NodeBoot {
       range: (options) => this.#live(() => store.range(options)),
       snapshot: () => this.#snapshot(store.snapshot()),
       batch: (operations, options) => this.#live(() => store.batch(operations, options)),
+      checkSpace: (nowMs, frees) => store.checkSpace?.(nowMs, frees),
       close: () => this.#live(() => store.close()),
     }
   }

@@ -18,6 +18,8 @@ const comparedMax = 100
 let leave: () => void = () => undefined
 /** Until the parent is gone. */
 const left = new Promise<void>((resolve) => (leave = resolve))
+/** A store that is kept open until then, and closed in order. */
+let held: Promise<void> = Promise.resolve()
 
 const calls: StoreDeviceCalls = {
   async fill(body, progress) {
@@ -78,11 +80,12 @@ const calls: StoreDeviceCalls = {
   },
   async hold({ numbers, ...body }) {
     await new Promise<void>((resolve, reject) => {
-      withStore(body.system, { ...body, make: false }, async (store) => {
+      held = withStore(body.system, { ...body, make: false }, async (store) => {
         await store.getAll(numbers)
         resolve()
         await left
-      }).catch(reject)
+      })
+      held.catch(reject)
     })
   },
   live: liveLoad,
@@ -106,4 +109,7 @@ function rowOf({ kind, seed }: StoredRows, n: number): unknown {
   return makeStoreRows({ kind, seed, from: n, count: 1 })[0]
 }
 
-answerParent(calls, async () => leave())
+answerParent(calls, () => {
+  leave()
+  return held
+})

@@ -54,16 +54,13 @@ export interface StoreSizes {
   readonly liveWrites: number
   readonly memoryGets: number
   readonly overwrites: number
+  /** More than are in flight at once, each to another record; fewer would make the ratio that of an empty store. */
   readonly overwritten: number
 }
-
-/** More than are in flight at once, each to another record. */
-const overwrittenMin = 200
 
 export function storeSizes({ quick, records }: GroupOptions): StoreSizes {
   const size = (full: number, small: number): number => records ?? (quick ? small : full)
   const most = (limit: number, small: number): number => Math.min(limit, size(limit, small))
-  const overwrites = size(1_000_000, 2_000)
   return {
     records: size(100_000, 1_000),
     manyRecords: size(1_000_000, 1_000),
@@ -73,8 +70,8 @@ export function storeSizes({ quick, records }: GroupOptions): StoreSizes {
     ranges: most(1_000, 50),
     liveWrites: most(500, 20),
     memoryGets: 1_000,
-    overwrites,
-    overwritten: Math.max(overwrittenMin, Math.round(overwrites / 100)),
+    overwrites: size(1_000_000, 2_000),
+    overwritten: quick && records === undefined ? 200 : 10_000,
   }
 }
 

@@ -13,6 +13,7 @@ import type { World } from '../../actors/index.ts'
 import { partsOf } from '../../actors/client/client.ts'
 import { deriveInviteKeys, parseCode } from '../../actors/team/index.ts'
 import type { InviteCode } from '../../actors/team/index.ts'
+import { createSimulatedFiles } from '../../actors/replica/index.ts'
 import { createSystem, nodeCrypto } from '../../runtime/index.ts'
 import { Stage } from '../../scripts/process/stage.ts'
 import { startSupervisor } from '../../server/supervisor.ts'
@@ -198,6 +199,7 @@ test('what the supervisor receives, decrypts and uses as a key holds the channel
     isRunning: (pid) => pid === 1,
     groupDirectory: (name) => `/groups/${name}`,
     volume: () => sim.volume('a'),
+    files: createSimulatedFiles(),
   }
   const canary = randomBytes(32)
   const canaryText = randomBytes(24).toString('base64url')

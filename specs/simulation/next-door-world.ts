@@ -4,7 +4,7 @@
  */
 import { connectIn, openIn } from '../../actors/index.ts'
 import type { BlazeDBClient, ConnectToSharedOptions, Volume, World } from '../../actors/index.ts'
-import { createSimulatedVolume } from '../../actors/replica/index.ts'
+import { createSimulatedFiles, createSimulatedVolume } from '../../actors/replica/index.ts'
 import type { SimulatedVolume } from '../../actors/replica/index.ts'
 import { BlazeError, createSimulation, createSystem, nodeCrypto } from '../../runtime/index.ts'
 import type { CryptoProvider, Env, Simulation } from '../../runtime/index.ts'
@@ -75,6 +75,7 @@ export class NextDoorWorld {
       isRunning: (some) => this.#running.has(some),
       groupDirectory: (group) => `/groups/${group}`,
       volume: (at) => this.#seenBy(name, life, at),
+      files: createSimulatedFiles(),
     }
     return {
       name,

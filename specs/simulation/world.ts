@@ -3,7 +3,8 @@
  * Real crypto, real actors; nothing here opens a socket or a file.
  */
 import { joinIn, openIn, RemoteNode, type BlazeDBClient, type World } from '../../actors/index.ts'
-import { createSimulatedVolume, type SimulatedVolume } from '../../actors/replica/index.ts'
+import { createSimulatedFiles, createSimulatedVolume } from '../../actors/replica/index.ts'
+import type { SimulatedFiles, SimulatedVolume } from '../../actors/replica/index.ts'
 import { createSimulation, createSystem, nodeCrypto, type Simulation } from '../../runtime/index.ts'
 import { startSupervisor, type Supervisor } from '../../server/supervisor.ts'
 import {
@@ -18,6 +19,8 @@ const PI = { transport: 'memory', host: 'pi', port: 8080 } as const
 export class SimulatedWorld {
   readonly simulation: Simulation
   readonly network: MemoryNetwork
+  /** Backups and exports; every node sees them. */
+  readonly files: SimulatedFiles = createSimulatedFiles()
   readonly #volumes = new Map<string, SimulatedVolume>()
   supervisor: Supervisor | undefined
   /** Bytes of all records that devices sent and received. */
@@ -79,6 +82,7 @@ export class SimulatedWorld {
       isRunning: (pid) => pid === 1,
       groupDirectory: (name) => `/groups/${name}`,
       volume: () => this.volume(node),
+      files: this.files,
     }
   }
 

@@ -4,7 +4,7 @@
  */
 import { BlazeError, cloneValue, equalValue, isPlainObject, setOwn } from '../../../runtime/index.ts'
 import type { Env, Value } from '../../../runtime/index.ts'
-import { parseDoc, schemaVersionOf } from '../../database/index.ts'
+import { FIRST_SCHEMA_VERSION, parseDoc, schemaVersionOf } from '../../database/index.ts'
 import type { Doc, FieldValues } from '../../database/index.ts'
 import type { InputOf, OutputOf, StandardSchemaV1 } from './standard-schema.ts'
 import { checkSchema, validate } from './validation.ts'
@@ -25,6 +25,8 @@ export interface CollectionOptions<S extends StandardSchemaV1 = StandardSchemaV1
 
 /** As it is read: with its id. */
 export type Stored<T> = T & { id: string }
+/** The same for the type that a caller names, or names not. */
+export type Read<T> = unknown extends T ? Doc : Stored<T>
 export type SchemaInput<S extends StandardSchemaV1> = InputOf<S>
 export type SchemaOutput<S extends StandardSchemaV1> = OutputOf<S>
 
@@ -38,11 +40,13 @@ export class DocumentShape<Out = Doc> {
     if (!isPlainObject(options)) throw new TypeError('options: expected a plain object')
     const { schema, version, upgrade } = options
     if (schema !== undefined) checkSchema(schema)
-    if (version !== undefined && !(Number.isSafeInteger(version) && version >= 1 && version <= VERSION_MAX)) {
+    if (version !== undefined && !isVersion(version)) {
       throw new TypeError(`version: expected a whole number from 1 to ${VERSION_MAX}`)
     }
-    if (upgrade !== undefined && typeof upgrade !== 'function') throw new TypeError('upgrade: expected a function')
-    if (upgrade !== undefined && version === undefined) throw new TypeError('upgrade: expected a version beside it')
+    if (upgrade !== undefined && typeof upgrade !== 'function')
+      throw new TypeError('upgrade: expected a function')
+    if (upgrade !== undefined && version === undefined)
+      throw new TypeError('upgrade: expected a version beside it')
     this.#env = env
     this.#collection = collection
     this.#options = options
@@ -65,7 +69,9 @@ export class DocumentShape<Out = Doc> {
     const fields: Fields = {}
     for (const [name, value] of values) if (value !== undefined) setOwn(fields, name, value)
     const output = validate({ env: this.#env, schema, collection: this.#collection }, fields)
-    return output instanceof Promise ? output.then((later: unknown) => this.#stored(later)) : this.#stored(output)
+    return output instanceof Promise
+      ? output.then((later: unknown) => this.#stored(later))
+      : this.#stored(output)
   }
 
   /** A document as the application knows it. `NOT_SUPPORTED` for one of a newer version, `SCHEMA_INVALID` for a bad `upgrade`. */
@@ -128,6 +134,12 @@ export function fieldsOf(doc: Doc): Fields {
   const fields: Fields = {}
   for (const [name, value] of Object.entries(doc)) if (name !== 'id') setOwn(fields, name, cloneValue(value))
   return fields
+}
+
+function isVersion(version: unknown): boolean {
+  return (
+    Number.isSafeInteger(version) && Number(version) >= FIRST_SCHEMA_VERSION && Number(version) <= VERSION_MAX
+  )
 }
 
 /** Two bytes, more than any app will need. */

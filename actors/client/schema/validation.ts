@@ -11,12 +11,18 @@ import type { StandardIssue, StandardSchemaV1 } from './standard-schema.ts'
 export function checkSchema(schema: unknown): void {
   const standard = (schema as Partial<StandardSchemaV1> | null | undefined)?.['~standard']
   if (standard?.version === 1 && typeof standard.validate === 'function') return
-  throw new TypeError('schema: expected a Standard Schema, version 1 (zod, valibot, arktype and others make them)')
+  throw new TypeError(
+    'schema: expected a Standard Schema, version 1 (zod, valibot, arktype and others make them)',
+  )
 }
 
 /** The output, at once when the schema answers at once. `SCHEMA_INVALID`, `TIMEOUT` after `limits.schemaMs`. */
 export function validate(
-  { env, schema, collection }: { readonly env: Env; readonly schema: StandardSchemaV1; readonly collection: string },
+  {
+    env,
+    schema,
+    collection,
+  }: { readonly env: Env; readonly schema: StandardSchemaV1; readonly collection: string },
   value: unknown,
 ): unknown {
   let result: unknown
@@ -40,7 +46,8 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 }
 
 function outputOf(collection: string, result: unknown): unknown {
-  if (typeof result !== 'object' || result === null) throw threw(collection, new TypeError('no result object'))
+  if (typeof result !== 'object' || result === null)
+    throw threw(collection, new TypeError('no result object'))
   const { issues } = result as { issues?: unknown }
   if (issues !== undefined && issues !== null) throw invalid(collection, issues)
   return (result as { value?: unknown }).value
@@ -64,7 +71,9 @@ function invalid(collection: string, issues: unknown): BlazeError {
 }
 
 function issueOf(issue: unknown): { readonly message: string; readonly path: string[] } {
-  const { message, path } = (isPlainObject(issue) || typeof issue === 'object' ? (issue ?? {}) : {}) as Partial<StandardIssue>
+  const { message, path } = (
+    isPlainObject(issue) || typeof issue === 'object' ? (issue ?? {}) : {}
+  ) as Partial<StandardIssue>
   const segments = Array.isArray(path) ? path.slice(0, limits.schemaPathMax) : []
   return { message: cut(message), path: segments.map((segment) => cut(keyOf(segment))) }
 }
@@ -74,6 +83,7 @@ function keyOf(segment: unknown): unknown {
 }
 
 function cut(text: unknown): string {
-  const whole = typeof text === 'string' ? text : typeof text === 'symbol' ? text.toString() : `${text as number}`
+  const whole =
+    typeof text === 'string' ? text : typeof text === 'symbol' ? text.toString() : `${text as number}`
   return whole.slice(0, limits.schemaTextCharsMax)
 }

@@ -1,7 +1,7 @@
 /**
  * Merges what waits in memory into the pages of all indexes.
- * Invariant: the disk goes from one whole state to the next: new pages are written aside in small batches, and one last batch brings
- * directories, state and cursor and removes the old pages. What a merge left that did not end is removed at the next opening.
+ * Invariant: the disk goes from one whole state to the next: new pages are written aside in small batches, and one batch brings directories,
+ * state and cursor. Then the old pages go. What a merge left that did not end is removed at the next opening.
  */
 import { BlazeError, limits } from '../../../runtime/index.ts'
 import type { Env } from '../../../runtime/index.ts'
@@ -81,6 +81,7 @@ export class IndexFlush {
     const state = encodeIndexState({
       cursor: 0,
       nextPage: 1,
+      obsolete: [],
       nextNo,
       pieces: 0,
       indexes: indexes.map((index) => ({
@@ -108,7 +109,6 @@ export class IndexFlush {
 
     const obsolete = targets.flatMap((target) => target.merging.obsolete)
     for (const { pages: gone } of dropped) obsolete.push(...gone.fences.map(({ page }) => page))
-    pages.stageRemoval(obsolete)
     for (const { no, pieces } of dropped) if (pieces > 0) pages.stagePieces(no, new Uint8Array(0), pieces)
     this.#recordPieces = this.#stageDirectory(RECORDS, moment.records, this.#recordPieces)
     for (const index of moment.indexes)
@@ -116,6 +116,7 @@ export class IndexFlush {
     const state = encodeIndexState({
       ...moment,
       nextPage: pages.nextPage,
+      obsolete,
       pieces: this.#recordPieces,
       indexes: moment.indexes.map((index, at) => ({
         ...index.definition,
@@ -129,6 +130,9 @@ export class IndexFlush {
     await this.#write()
     for (const target of targets) target.adopt()
     this.cursor = moment.cursor
+    // Not in the same batch: others hear that it landed before this does, and read the old pages once more.
+    pages.stageRemoval(obsolete)
+    await this.#write()
   }
 
   #stageDirectory(no: number, target: PagedIndex, before: number): number {

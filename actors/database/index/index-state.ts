@@ -34,6 +34,8 @@ export interface IndexState {
   readonly cursor: number
   /** Pages from this number on belong to a merge that did not end. */
   readonly nextPage: number
+  /** Pages that the state before had, and this one has not; they may be gone already. */
+  readonly obsolete: readonly number[]
   readonly nextNo: number
   /** Pieces of the built-in view's directory. */
   readonly pieces: number
@@ -61,6 +63,7 @@ export function encodeIndexState(state: IndexState): Uint8Array {
     ]),
     state.counts.map(({ collection, alive, deleted }) => [collection, alive, deleted]),
     state.held.map(({ tag, arrival }) => [tag, arrival]),
+    [...state.obsolete],
   ])
 }
 
@@ -68,10 +71,11 @@ export function encodeIndexState(state: IndexState): Uint8Array {
 export function decodeIndexState(bytes: Uint8Array): IndexState | undefined {
   const items = listOf(decodeCbor(bytes))
   if (items[0] !== FORMAT) return undefined
-  const [, cursor, nextPage, nextNo, pieces, indexes, counts, held] = items
+  const [, cursor, nextPage, nextNo, pieces, indexes, counts, held, obsolete] = items
   return {
     cursor: countOf(cursor),
     nextPage: countOf(nextPage),
+    obsolete: listOf(obsolete).map(countOf),
     nextNo: countOf(nextNo),
     pieces: countOf(pieces),
     indexes: listOf(indexes).map(decodeIndex),

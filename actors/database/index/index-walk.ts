@@ -2,7 +2,7 @@
  * Walks along records: by id, by an index, or through the whole store.
  * Invariant: a walk holds nothing between two steps but where it is, so merges and writes go on beside it; it yields living records only.
  */
-import { BlazeError } from '../../../runtime/index.ts'
+import { BlazeError, limits } from '../../../runtime/index.ts'
 import type { Replica } from '../../replica/index.ts'
 import type { RecordState } from '../record/record.ts'
 import type { AccessPath, RecordWalk } from '../view/record-view.ts'
@@ -160,21 +160,45 @@ class IndexRangeWalk extends Walk {
   }
 }
 
+type Scanned = Awaited<ReturnType<Replica['scan']>>
+
+/** Reads ahead: the disk works while records are opened. */
 class StoreWalk extends Walk {
-  #after: Uint8Array | undefined
+  #rows: Scanned = []
+  #at = 0
+  #ahead: Promise<Scanned> | undefined
 
   async next(limit: number): Promise<RecordState[]> {
     const found: RecordState[] = []
-    while (!this.done && found.length === 0) {
-      const tags = await this.source.replica.scan(this.#after, limit)
-      for (const { tag, live } of tags) {
-        const state = live.length === 0 ? undefined : this.source.shownOf(tag, live)
-        if (this.isShown(state)) found.push(state)
+    while (found.length < limit && !this.done) {
+      if (this.#at === this.#rows.length) {
+        // What was opened so far is not kept waiting.
+        if (found.length > 0) break
+        await this.#turn()
+        continue
       }
-      this.#after = tags.at(-1)?.tag
-      if (tags.length < limit) this.done = true
+      const { tag, live } = this.#rows[this.#at] as Scanned[number]
+      this.#at += 1
+      const state = live.length === 0 ? undefined : this.source.shownOf(tag, live)
+      if (this.isShown(state)) found.push(state)
     }
     return found
+  }
+
+  async #turn(): Promise<void> {
+    const rows = await (this.#ahead ?? this.#fetch(undefined))
+    this.#rows = rows
+    this.#at = 0
+    const last = rows.at(-1)
+    if (last === undefined) this.done = true
+    if (this.done || last === undefined) return
+    this.#ahead = this.#fetch(last.tag)
+    // A walk that ends early does not wait for it.
+    this.#ahead.catch(() => undefined)
+  }
+
+  #fetch(after: Uint8Array | undefined): Promise<Scanned> {
+    return this.source.replica.scan(after, limits.scanAheadRows)
   }
 }
 

@@ -61,6 +61,8 @@ export async function openIndexes(options: LoadIndexesOptions): Promise<OpenedIn
     loaded = anew(definitions ?? [])
     await removeRows(replica, indexRows)
   } else {
+    pages.stageRemoval(loaded.state.obsolete)
+    await replica.extra(pages.take())
     await removeRows(replica, pagesFrom(loaded.state.nextPage))
   }
   const { state } = loaded
@@ -116,7 +118,7 @@ function anew(definitions: readonly KnownIndex[]): LoadedIndexes {
   const nextNo = 1 + indexes.reduce((most, { no }) => Math.max(most, no), 0)
   return {
     // Ready: they are complete when all arrivals have been replayed.
-    state: { cursor: 0, nextPage: 1, nextNo, pieces: 0, indexes, counts: [], held: [] },
+    state: { cursor: 0, nextPage: 1, obsolete: [], nextNo, pieces: 0, indexes, counts: [], held: [] },
     fences: [],
     indexes: indexes.map((known) => ({ known, fences: [] })),
   }

@@ -4,6 +4,7 @@
  */
 import { BlazeError, decodeCbor, encodeCbor, limits } from '../../../runtime/index.ts'
 import type { Value } from '../../../runtime/index.ts'
+import { orderWords } from '../query.ts'
 import type { Order, Place } from '../query.ts'
 
 export interface Cursor {
@@ -39,14 +40,10 @@ export function cursorProblem(
   if (cursor.collection !== collection) {
     return `cursor: it was made by a query of the collection ${cursor.collection}, this one is of ${collection}`
   }
-  const [made, now] = [words(cursor.order), words(order)]
+  const [made, now] = [orderWords(cursor.order), orderWords(order)]
   return made === now
     ? undefined
     : `cursor: it was made in the order ${made}, this query is in the order ${now}`
-}
-
-function words(order: readonly Order[]): string {
-  return order.map(({ field, direction }) => `${field} ${direction}`).join(', ')
 }
 
 function decode(bytes: Uint8Array): unknown {

@@ -2,8 +2,8 @@
 import { Uuid } from '../../../runtime/index.ts'
 import type { Value } from '../../../runtime/index.ts'
 import type { Filter } from '../filter.ts'
-import { sureConditions } from '../query.ts'
-import type { Order, Query } from '../query.ts'
+import { orderWords, sureConditions } from '../query.ts'
+import type { Query } from '../query.ts'
 import type { Condition } from './condition.ts'
 import type { Plan } from './plan.ts'
 
@@ -38,7 +38,7 @@ export function explain(
     index: index?.name,
     range: rangeWords(plan),
     order: orderWord(plan),
-    by: order.map(({ field, direction }) => `${field} ${direction}`).join(', '),
+    by: orderWords(order),
     filter: restWords(query.filter, plan.ensured),
     ...counts,
   }
@@ -104,9 +104,4 @@ function valueWords(value: Value): string {
   if (value === null || typeof value !== 'object') return JSON.stringify(value)
   const parts = Object.entries(value).map(([name, item]) => `${JSON.stringify(name)}: ${valueWords(item)}`)
   return `{ ${parts.join(', ')} }`
-}
-
-/** For messages: `a asc, b desc`. */
-export function orderWords(order: readonly Order[]): string {
-  return order.map(({ field, direction }) => `${field} ${direction}`).join(', ')
 }

@@ -19,6 +19,8 @@ export interface PlanWalkOptions {
 
 /** Few enough that one step stays far below a slice, many enough that stepping costs nothing. */
 const STEP_RECORDS = 64
+/** Along the store a step is a read of its own. */
+const STORE_STEP_RECORDS = 256
 
 export class PlanWalk {
   readonly #o: PlanWalkOptions
@@ -28,6 +30,7 @@ export class PlanWalk {
   #states: readonly RecordState[] = []
   #at = 0
   #examined = 0
+  #stepRecords = STEP_RECORDS
 
   constructor(options: PlanWalkOptions) {
     this.#o = options
@@ -52,7 +55,7 @@ export class PlanWalk {
       // Before the step, because what it returns is told as it is now.
       if (pace.spent(this.#states.length)) await pace.breathe()
       const left = this.#o.enough - this.#examined
-      const step = walk.next(left > 0 ? Math.min(STEP_RECORDS, left) : STEP_RECORDS)
+      const step = walk.next(left > 0 ? Math.min(this.#stepRecords, left) : this.#stepRecords)
       if (step instanceof Promise) {
         this.#states = await step
         pace.resume()
@@ -75,6 +78,7 @@ export class PlanWalk {
     const path = this.#o.paths[this.#next]
     if (path === undefined) return undefined
     this.#next += 1
+    this.#stepRecords = path.kind === 'store' ? STORE_STEP_RECORDS : STEP_RECORDS
     this.#walk = this.#o.view.walk(this.#o.collection, path)
     return this.#walk
   }

@@ -62,7 +62,7 @@ export function planQuery(query: Query, view: PlannedView): Plan {
 
 function factsOf(filter: Filter | undefined): Facts {
   const byField = new Map<string, Condition[]>()
-  for (const condition of sureConditions(filter)) {
+  for (const condition of [...sureConditions(filter), ...eitherConditions(filter)]) {
     const list = byField.get(condition.field)
     if (list === undefined) byField.set(condition.field, [condition])
     else list.push(condition)
@@ -70,6 +70,20 @@ function factsOf(filter: Filter | undefined): Facts {
   const facts = new Map<string, FieldFacts>()
   for (const [field, conditions] of byField) facts.set(field, factsOfField(conditions))
   return facts
+}
+
+/** An `or` of equalities of one field, as `in`. */
+function eitherConditions(filter: Filter | undefined): Condition[] {
+  if (filter === undefined || 'not' in filter || 'field' in filter) return []
+  if ('and' in filter) return filter.and.flatMap(eitherConditions)
+  const [first] = filter.or
+  if (first === undefined || !('field' in first)) return []
+  const values: Value[] = []
+  for (const part of filter.or) {
+    if (!('field' in part) || part.field !== first.field || (part.op !== '=' && part.op !== 'in')) return []
+    values.push(...valuesOf(part))
+  }
+  return [{ field: first.field, op: 'in', value: values }]
 }
 
 function factsOfField(conditions: readonly Condition[]): FieldFacts {

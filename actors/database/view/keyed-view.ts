@@ -14,7 +14,7 @@ import { Doorkeeper } from './doorkeeper.ts'
 import { RecordCache } from './record-cache.ts'
 import type { ShownChange } from './live-query.ts'
 import { NOTHING } from './record-reader.ts'
-import type { Assembled, Hold, HoldReason, RecordReader } from './record-reader.ts'
+import type { Assembled, Hold, HoldReason, KnownTag, RecordReader } from './record-reader.ts'
 import type { AccessPath, IndexDefinition, RecordView, RecordWalk } from './record-view.ts'
 
 export interface RecordChange extends ShownChange {
@@ -43,6 +43,8 @@ export interface KeyedViewOptions {
   /** The indexes cannot follow any more: this opening is over. */
   readonly onFault: (error: BlazeError) => void
 }
+
+const PROVEN: KnownTag = { isProven: true }
 
 /** A cached record costs about this much more than the bytes of its envelopes. */
 const CACHE_OVERHEAD_BYTES = 500
@@ -121,7 +123,8 @@ export class KeyedView implements RecordView {
 
   /** What is shown of a tag whose synced live set the caller has just read, if anything; it leaves the cache alone too. */
   shownOf(tag: Uint8Array, live: readonly Envelope[]): RecordState | undefined {
-    return (this.#cache.get(bytesKey(tag)) ?? this.#reader.assemble(live)).state
+    const key = bytesKey(tag)
+    return (this.#cache.get(key) ?? this.#reader.assemble(live, this.#proof(key))).state
   }
 
   indexes(collection: string): readonly IndexDefinition[] {
@@ -152,10 +155,14 @@ export class KeyedView implements RecordView {
     return walkRecords(source, collection, path)
   }
 
-  /** What a write to the tag has to merge: staged writes included. */
-  readForWrite(tag: Uint8Array): Assembled {
-    const key = bytesKey(tag)
+  /** What a write to the tag has to merge: staged writes included. `fresh`: nobody can have written it. */
+  readForWrite(tag: Uint8Array, fresh?: boolean): Assembled {
     const { replica } = this.#ready()
+    if (fresh === true) {
+      replica.expectNew(tag)
+      return NOTHING
+    }
+    const key = bytesKey(tag)
     if (!replica.hasStaged(tag)) return this.#shown(tag, key)
     const live = replica.live(tag)
     return this.#reader.assemble(live, { staged: this.#known(key, live) })
@@ -203,7 +210,12 @@ export class KeyedView implements RecordView {
   #peekTag(key: string): RecordState | undefined {
     const cached = this.#cache.get(key)
     if (cached !== undefined) return cached.state
-    return this.#reader.assemble(this.#ready().replica.present(tagOf(key)).live).state
+    return this.#reader.assemble(this.#ready().replica.present(tagOf(key)).live, this.#proof(key)).state
+  }
+
+  /** Every envelope was looked at when it came, and what was wrong with its tag is held. */
+  #proof(key: string): KnownTag {
+    return this.ready() === undefined && !this.#holds.has(key) ? PROVEN : {}
   }
 
   #shown(tag: Uint8Array, key: string, name?: RecordName): Assembled {

@@ -20,9 +20,9 @@ export interface ShownChange {
   readonly state: RecordState | undefined
 }
 
-export interface LiveDelta {
-  readonly added: Doc[]
-  readonly changed: Doc[]
+export interface LiveDelta<D = Doc> {
+  readonly added: D[]
+  readonly changed: D[]
   /** Ids. */
   readonly removed: string[]
   /**
@@ -68,6 +68,8 @@ export class LiveQuery {
   /** Until the first delta was taken: copies made during the first pass. Undefined when few of the matches will be in view. */
   #docs: Map<string, Doc> | undefined
   #first = true
+  /** Something in view changed that the first delta will tell. */
+  #stirred = false
 
   constructor(query: Query, read: (id: string) => RecordState | undefined, sink: LiveSink) {
     const { limit, offset, after } = query
@@ -114,7 +116,9 @@ export class LiveQuery {
     if (this.#first) {
       if (!this.#loaded) this.#noted.add(id)
       this.#docs?.delete(id)
+      const before = window.has(id)
       window.set(id, matching, NOBODY)
+      this.#stirred ||= before || window.has(id)
       return
     }
     const moved = new Set<string>()
@@ -131,7 +135,8 @@ export class LiveQuery {
 
   /** After the changes of one commit. */
   flush(): void {
-    if (this.#loaded && this.#pending.size > 0) this.#sink.ready()
+    if (this.#loaded && (this.#pending.size > 0 || this.#stirred)) this.#sink.ready()
+    this.#stirred = false
   }
 
   end(error: unknown): void {

@@ -37,6 +37,8 @@ export interface Assembled {
 export interface KnownTag {
   /** The record whose tag it is. */
   readonly name?: RecordName
+  /** Each envelope was found to belong to its tag when it came. */
+  readonly isProven?: boolean
   /** The state that was sealed into an envelope of our own. */
   readonly staged?: { readonly envelope: Envelope; readonly state: RecordState } | undefined
 }
@@ -73,7 +75,7 @@ export class RecordReader {
     const shown: Envelope[] = []
     const holds: Hold[] = []
     for (const envelope of live) {
-      const read = known.staged?.envelope === envelope ? known.staged.state : this.#read(envelope, known.name)
+      const read = known.staged?.envelope === envelope ? known.staged.state : this.#read(envelope, known)
       if ('reason' in read) {
         holds.push(read)
         continue
@@ -84,12 +86,12 @@ export class RecordReader {
     return new AssembledRecord(state, shown, holds)
   }
 
-  #read(envelope: Envelope, name: RecordName | undefined): RecordState | Hold {
+  #read(envelope: Envelope, known: KnownTag): RecordState | Hold {
     if (envelope.life > limits.livesMax) return { reason: 'life', envelope, waitMs: 0 }
     const opened = this.#keyring.open(envelope)
     if (opened.kind !== 'open') return { reason: opened.kind, envelope, waitMs: 0 }
     const state = tryDecode(opened.plain, envelope)
-    if (state === undefined || !this.#isOf(state, envelope, name)) {
+    if (state === undefined || !this.#isOf(state, envelope, known)) {
       return { reason: 'bad', envelope, waitMs: 0 }
     }
     const waitMs = this.#observe(state)
@@ -98,7 +100,8 @@ export class RecordReader {
   }
 
   /** Rule 3: the tag has to be that of the ids in the body. A tag that was made of the name proves it as well. */
-  #isOf(state: RecordState, envelope: Envelope, name: RecordName | undefined): boolean {
+  #isOf(state: RecordState, envelope: Envelope, { name, isProven }: KnownTag): boolean {
+    if (isProven === true) return true
     if (name !== undefined) return state.id === name.id && state.collection === name.collection
     return equalBytes(this.#keyring.tag(state.collection, state.id), envelope.tag)
   }

@@ -32,6 +32,8 @@ export interface SimulatedDisk {
   latencyMsMax: number
   /** Nothing can be added. */
   full: boolean
+  /** Less room is left than the reserve. */
+  low: boolean
 }
 
 export interface SimulatedStoreOptions {
@@ -117,6 +119,11 @@ export class SimulatedStore implements OrderedStore {
         this.#apply(pending),
       )
     })
+  }
+
+  checkSpace(): void {
+    this.#check()
+    if (this.#disk.low) throw new BlazeError('DISK_FULL', 'the simulated disk has less room than its reserve')
   }
 
   /** What was not synced counts as written: no power cut after it is simulated. */

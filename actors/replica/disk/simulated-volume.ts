@@ -21,6 +21,8 @@ export interface SimulatedVolume extends Volume {
   failNextBatch(fails?: boolean): void
   /** While full, what adds a row poisons its handle, stores do not open (`POISONED`), and files are `DISK_FULL`. */
   setFull(full: boolean): void
+  /** While low, replicas refuse what needs room, `DISK_FULL`; nothing fails. */
+  setLow(low: boolean): void
   /** Longest virtual ms of a batch or a file from now on; a batch takes anything up to it. */
   setLatency(msMax: number): void
   /** Broken hardware: loses a row, or flips a bit of a value, by chance. Undefined: there was none that it could. */
@@ -45,7 +47,7 @@ export interface SimulatedVolumeOptions {
 
 /** `env` must outlive the node that uses the volume. */
 export function createSimulatedVolume(env: Env, options: SimulatedVolumeOptions = {}): SimulatedVolume {
-  const disk: SimulatedDisk = { latencyMsMax: options.latencyMsMax ?? 2, full: false }
+  const disk: SimulatedDisk = { latencyMsMax: options.latencyMsMax ?? 2, full: false, low: false }
   const files = new Map<string, Uint8Array>()
   const stores = new Map<string, SimulatedRows>()
   const open = new Map<string, SimulatedStore>()
@@ -134,6 +136,9 @@ export function createSimulatedVolume(env: Env, options: SimulatedVolumeOptions 
     },
     setFull(full) {
       disk.full = full
+    },
+    setLow(low) {
+      disk.low = low
     },
     setLatency(msMax) {
       disk.latencyMsMax = msMax

@@ -2,7 +2,7 @@
  * Verifies a part of a peer's round before anything of it is staged (REPLICATION rules 6, 10, 13, 16).
  * Invariant: what comes out is signed by a device that may write, envelope by envelope; what does not verify spoils the whole part.
  */
-import { BlazeError, Breath, bytesKey, equalBytes, limits, toHex } from '../../../runtime/index.ts'
+import { BlazeError, Breath, bytesKey, equalBytes, toHex } from '../../../runtime/index.ts'
 import type { CryptoProvider, Env } from '../../../runtime/index.ts'
 import { parseCommitItem, verifyCommit } from '../commit.ts'
 import type { CommitRecord } from '../commit.ts'

@@ -66,6 +66,7 @@ export class GuestCore {
       held: NOTHING_HELD,
       cacheBytes: view?.cacheBytes ?? 0,
       lastArrival: position,
+      conflicts: 0,
       indexCursor: position,
       mirrors: collections,
     }

@@ -24,7 +24,7 @@ test('the database goes on while its password changes, and opens by the new one 
   assert.is(await settle(records.query().count()), 50)
   await settle(db.close())
 
-  assert.is(await code(() => open()), 'WRONG_PASSWORD')
+  assert.is(await code(() => openIn(world, { name: 'db', at: '/db', key: KEY })), 'WRONG_PASSWORD')
   const again = await settle(openIn(world, { name: 'db', at: '/db', key: other }))
   assert.is(await settle(again.collection('records').query().count()), 50)
 })

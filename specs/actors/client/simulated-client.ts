@@ -1,8 +1,8 @@
 /** Clients in a simulated world: one node, volumes that survive it, and no waiting for real time. */
 import { openIn } from '../../../actors/client/index.ts'
 import type { BlazeDBClient, World } from '../../../actors/client/index.ts'
-import type { SimulatedVolume } from '../../../actors/replica/index.ts'
-import { createSimulatedVolume } from '../../../actors/replica/index.ts'
+import type { SimulatedFiles, SimulatedVolume } from '../../../actors/replica/index.ts'
+import { createSimulatedFiles, createSimulatedVolume } from '../../../actors/replica/index.ts'
 import { BlazeError, createSimulation, createSystem, nodeCrypto } from '../../../runtime/index.ts'
 import type { Simulation } from '../../../runtime/index.ts'
 import { createMemoryNetwork } from '../../../transports/index.ts'
@@ -15,6 +15,7 @@ export interface ClientWorld {
   readonly world: World
   /** The disk behind a path. */
   readonly volume: (at: string) => SimulatedVolume
+  readonly files: SimulatedFiles
   readonly open: (at?: string) => Promise<BlazeDBClient>
   /** The node and the disk behind `at` lose their power; the next `open` is another boot of the node. */
   readonly powerCut: (at: string) => void
@@ -33,6 +34,7 @@ export function createClientWorld(seed = 1): ClientWorld {
     volumes.set(at, known)
     return known
   }
+  const files = createSimulatedFiles()
   const network = createMemoryNetwork(simulation.env('network'))
   const boot = (): World => {
     const env = simulation.env('app')
@@ -47,6 +49,7 @@ export function createClientWorld(seed = 1): ClientWorld {
       isRunning: (pid) => pid === 1,
       groupDirectory: (name) => `/groups/${name}`,
       volume,
+      files,
     }
   }
   let world = boot()
@@ -57,6 +60,7 @@ export function createClientWorld(seed = 1): ClientWorld {
       return world
     },
     volume,
+    files,
     settle,
     powerCut(at) {
       volume(at).crash()

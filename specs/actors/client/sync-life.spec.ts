@@ -184,7 +184,7 @@ test('a state is refused only when nothing is tried again by itself', () => {
   assert.is(state('CLOSED'), 'syncing')
   assert.is(state('POISONED'), 'damaged')
   assert.is(state('POISONED', true), 'syncing')
-  assert.is(state('DAMAGED', true), 'refused')
+  assert.is(state('DAMAGED', true), 'syncing')
   assert.is(state('FORKED', true), 'forked')
   assert.is(state('BAD_SIGNATURE', true), 'refused')
   assert.is(state('OVERLOADED', true), 'syncing')

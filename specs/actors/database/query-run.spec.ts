@@ -4,14 +4,13 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { queryOf, RecordQueries } from '../../../actors/database/index.ts'
 import type { Condition, Filter, Order, Query, RecordState } from '../../../actors/database/index.ts'
-import { compileFilter } from '../../../actors/database/filter.ts'
 import { decodeCursor } from '../../../actors/database/query/cursor.ts'
 import { orderOf } from '../../../actors/database/query.ts'
 import { operators } from '../../../actors/database/query/condition.ts'
-import { compareValues } from '../../../actors/database/record/value-order.ts'
 import { BlazeError, createSimulation, limits } from '../../../runtime/index.ts'
 import type { Value } from '../../../runtime/index.ts'
 import { goneOf, indexOn, MemoryView, recordOf } from './memory-view.ts'
+import { createQueryWorld, ids, oracle } from './query-world.ts'
 
 const LONG = 'x'.repeat(300)
 /** Few, so that many are equal; of all types, some too long for a key. */
@@ -74,63 +73,10 @@ const shape = fc.record({
   offset: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 5 })),
 })
 
-interface World {
-  readonly records: readonly RecordState[]
-  readonly indexes: readonly ReturnType<typeof indexOn>[]
-  readonly slow: boolean
-}
-
-function createWorld({ records, indexes, slow }: World) {
-  const simulation = createSimulation(1)
-  const view = new MemoryView(indexes, slow)
-  for (const state of records) view.set(state)
-  const queries = new RecordQueries({ env: simulation.env('app'), view, settled: () => undefined })
-  const settle = async <T>(work: Promise<T>): Promise<T> => {
-    let done = false
-    const watched = work.finally(() => {
-      done = true
-    })
-    watched.catch(() => undefined)
-    for (let turn = 0; !done && turn < 1_000; turn += 1) await simulation.pass(1)
-    return watched
-  }
-  return { view, queries, settle }
-}
-
-/** The last record of each id, alive and matching, in order. */
-function oracle(records: readonly RecordState[], query: Query): RecordState[] {
-  const newest = new Map(records.map((state) => [state.id, state]))
-  const holds = query.filter === undefined ? () => true : compileFilter(query.filter)
-  const found = [...newest.values()].filter((state) => state.deleted === undefined && holds(state))
-  const ordered = orderOf(query)
-  return found.sort((a, b) => {
-    for (const step of ordered) {
-      const sign = step.direction === 'asc' ? 1 : -1
-      const [left, right] = [at(a, step.field), at(b, step.field)]
-      if (left === undefined || right === undefined) {
-        if (left !== right) return left === undefined ? -sign : sign
-        continue
-      }
-      const result = compareValues(left, right)
-      if (result !== 0) return result * sign
-    }
-    return 0
-  })
-}
-
-function at(state: RecordState, path: string): Value | undefined {
-  if (path === 'id') return state.id
-  if (path !== 'm.c') return state.fields.get(path)?.value
-  const inner = state.fields.get('m')?.value as { c?: Value } | undefined
-  return inner?.c
-}
-
-const ids = (items: readonly { readonly id: string }[]): string[] => items.map(({ id: one }) => one)
-
 test('every query returns what the oracle returns, whatever indexes there are', async () => {
   await fc.assert(
     fc.asyncProperty(world, shape, async (given, change) => {
-      const { queries, settle } = createWorld(given)
+      const { queries, settle } = createQueryWorld(given)
       const query = queryOf('c', change)
       const all = oracle(given.records, query)
       const { limit = Infinity, offset } = query
@@ -157,7 +103,7 @@ test('every query returns what the oracle returns, whatever indexes there are', 
 test('pages lead through all matches, each once and in order', async () => {
   await fc.assert(
     fc.asyncProperty(world, shape, fc.integer({ min: 1, max: 7 }), async (given, change, limit) => {
-      const { queries, settle } = createWorld(given)
+      const { queries, settle } = createQueryWorld(given)
       const base = queryOf('c', { ...change, offset: 0, limit })
       const query =
         base.order.length === 0 ? { ...base, order: [{ field: 'id', direction: 'asc' } as const] } : base
@@ -195,7 +141,7 @@ test('along an index, rows are those of the last moment, whatever changed during
       shape,
       fc.array(change, { minLength: 1, maxLength: 6 }),
       async (given, wanted, changes) => {
-        const { view, queries, settle } = createWorld(given)
+        const { view, queries, settle } = createQueryWorld(given)
         const states = [...given.records]
         let step = 0
         view.onStep = () => {
@@ -230,7 +176,7 @@ test('along an index, rows are those of the last moment, whatever changed during
 
 test('a count and an aggregate along an index meet no record twice when it moves', async () => {
   const records = Array.from({ length: 200 }, (_, n) => recordOf(`r${n}`, { a: n }))
-  const { view, queries, settle } = createWorld({ records, indexes: [indexOn('a')], slow: true })
+  const { view, queries, settle } = createQueryWorld({ records, indexes: [indexOn('a')], slow: true })
   const query = queryOf('c', { filter: { field: 'a', op: '>=', value: 0 } })
   view.onStep = () => {
     if (view.walked.length !== 1) return
@@ -253,139 +199,9 @@ test('a count and an aggregate along an index meet no record twice when it moves
   )
 })
 
-test('an index is used for equality, ranges, prefixes and order, and what is read is little', async () => {
-  const records = Array.from({ length: 500 }, (_, n) =>
-    recordOf(`r${String(n).padStart(3, '0')}`, { a: n % 10, b: n, name: `n${n % 50}` }),
-  )
-  const { queries, settle } = createWorld({
-    records,
-    indexes: [indexOn('a', 'b'), indexOn('name')],
-    slow: false,
-  })
-  const explained = (change: Partial<Query>) => settle(queries.explain(queryOf('c', change)))
-
-  const both = await explained({
-    filter: {
-      and: [
-        { field: 'a', op: '=', value: 3 },
-        { field: 'b', op: '>', value: 400 },
-      ],
-    },
-    order: [{ field: 'b', direction: 'desc' }],
-    limit: 3,
-  })
-  assert.equal(both, {
-    collection: 'c',
-    path: 'index',
-    index: 'a,b',
-    range: 'a = 3 and b > 400, backwards',
-    order: 'path',
-    by: 'b desc, id desc',
-    filter: undefined,
-    examined: 3,
-    returned: 3,
-  })
-  const prefix = await explained({
-    filter: {
-      and: [
-        { field: 'name', op: 'prefix', value: 'n4' },
-        { field: 'b', op: '!=', value: 4 },
-      ],
-    },
-  })
-  assert.equal(
-    [prefix.index, prefix.range, prefix.filter, prefix.examined, prefix.returned],
-    ['name', 'name prefix "n4"', 'b != 4', 110, 109],
-  )
-  const among = await explained({
-    filter: { field: 'a', op: 'in', value: [7, 2, 7] },
-    order: [{ field: 'a', direction: 'asc' }],
-    limit: 60,
-  })
-  assert.equal([among.index, among.order, among.examined, among.returned], ['a,b', 'groups', 100, 60])
-  const byId = await explained({ filter: { field: 'id', op: 'in', value: ['r007', 'r003', 'no'] } })
-  assert.equal([byId.path, byId.range, byId.examined], ['ids', 'id in ["r007", "r003", "no"]', 2])
-  const byStore = await explained({
-    filter: {
-      or: [
-        { field: 'a', op: '=', value: 1 },
-        { field: 'b', op: '=', value: 2 },
-      ],
-    },
-  })
-  assert.equal([byStore.path, byStore.filter, byStore.examined], ['store', 'a = 1 or b = 2', 500])
-  const ordered = await explained({ order: [{ field: 'b', direction: 'asc' }], limit: 5 })
-  assert.equal([ordered.path, ordered.order, ordered.examined], ['store', 'sort', 500])
-  const top = await explained({ order: [{ field: 'name', direction: 'desc' }], limit: 5 })
-  assert.equal([top.path, top.index, top.order, top.examined], ['index', 'name', 'path', 5])
-})
-
-/** Records and indexes for which the answer is known beforehand. */
-async function answers(
-  records: readonly RecordState[],
-  indexes: readonly string[][],
-  change: Partial<Query>,
-): Promise<{ found: string[]; expected: string[]; kind: string | undefined }> {
-  const given = { records, indexes: indexes.map((all) => indexOn(...all)), slow: false }
-  const { view, queries, settle } = createWorld(given)
-  const query = queryOf('c', change)
-  const docs = await settle(queries.all(query))
-  const { limit = Infinity, offset } = query
-  const expected = oracle(records, query).slice(offset, offset + limit)
-  return { found: ids(docs), expected: ids(expected), kind: view.walked.at(-1)?.kind }
-}
-
-const byA = (way: 'asc' | 'desc'): Order => ({ field: 'a', direction: way })
-
-test('ranges of an index are walked in the order of the query, also backwards', async () => {
-  const records = Array.from({ length: 60 }, (_, n) => recordOf(`r${n}`, { a: n % 6, b: n }))
-  const among: Filter = { field: 'a', op: 'in', value: [4, 1, 2] }
-  for (const way of ['asc', 'desc'] as const) {
-    const one = await answers(records, [['a']], { filter: among, order: [byA(way)], limit: 15 })
-    assert.equal([one.found, one.kind], [one.expected, 'index'])
-    const named: Filter = { field: 'id', op: 'in', value: ['r3', 'r11', 'r2', 'none'] }
-    const two = await answers(records, [], { filter: named, order: [{ field: 'id', direction: way }] })
-    assert.equal([two.found, two.kind], [two.expected, 'ids'])
-    assert.is(two.found.length, 3)
-  }
-})
-
-test('values that are cut to one key are met once, and put in order', async () => {
-  const tail = (n: number): string => LONG + String.fromCharCode(99 - n)
-  const records = Array.from({ length: 20 }, (_, n) => recordOf(`r${n}`, { a: tail(n) }))
-  const among: Filter = { field: 'a', op: 'in', value: [tail(3), tail(5)] }
-
-  const cut = await answers(records, [['a']], { filter: among })
-  assert.equal([cut.found.sort(), cut.kind], [['r3', 'r5'], 'index'])
-  const sorted = await answers(records, [['a']], { order: [byA('asc')], limit: 4 })
-  assert.equal(sorted.found, ['r19', 'r18', 'r17', 'r16'])
-  const above: Filter = { field: 'a', op: '>', value: tail(4) }
-  const range = await answers(records, [['a']], { filter: above, order: [byA('asc')] })
-  assert.equal([range.found, range.kind], [['r3', 'r2', 'r1', 'r0'], 'index'])
-})
-
-test('a cursor serves a query that was narrowed to another value', async () => {
-  const records = Array.from({ length: 30 }, (_, n) => recordOf(`r${n}`, { a: n % 3, b: 30 - n }))
-  const { queries, settle } = createWorld({ records, indexes: [indexOn('a', 'b')], slow: false })
-  const ordered = queryOf('c', { order: [byA('asc'), { field: 'b', direction: 'asc' }], limit: 8 })
-  const { cursor } = await settle(queries.page(ordered))
-  const { place } = decodeCursor(cursor)
-
-  const narrow = (value: number): Query => ({
-    ...ordered,
-    limit: undefined,
-    filter: { field: 'a', op: '=', value },
-    after: place,
-  })
-
-  assert.is(await settle(queries.count(narrow(0))), 2)
-  assert.is(await settle(queries.count(narrow(1))), 10)
-  assert.is((await settle(queries.all(narrow(2)))).length, 10)
-})
-
 test('rows that were left out come back when a change makes room for them', async () => {
   const records = Array.from({ length: 200 }, (_, n) => recordOf(`r${n}`, { a: 1, b: n }))
-  const { view, queries, settle } = createWorld({ records, indexes: [indexOn('a')], slow: true })
+  const { view, queries, settle } = createQueryWorld({ records, indexes: [indexOn('a')], slow: true })
   let changed = false
   view.onStep = () => {
     // By now, the record is among the first three.

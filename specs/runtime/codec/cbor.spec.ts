@@ -207,6 +207,48 @@ test('undefined is let through at the depth asked for and nowhere else', () => {
   )
 })
 
+test('what was decoded shares nothing with the bytes, whatever kind of view they came in', () => {
+  for (const length of [3, 300]) {
+    const bytes = Buffer.from(encodeCbor([new Uint8Array(length).fill(7), 'x'.repeat(length)]))
+
+    const [copied, text] = decodeCbor(bytes) as [Uint8Array, string]
+    bytes.fill(0)
+
+    assert.is(copied.constructor, Uint8Array)
+    assert.is(copied.buffer.byteLength, length)
+    assert.ok(copied.every((byte) => byte === 7))
+    assert.is(text, 'x'.repeat(length))
+  }
+})
+
+test('encoding inside a getter of an item that is being encoded, and after a refusal, harms nothing', () => {
+  const inner = { a: 'inner', b: [1, 2, 3] }
+  const item = {
+    a: 'x'.repeat(100),
+    get b(): string {
+      return toHex(encodeCbor(inner))
+    },
+  }
+
+  assert.is(
+    codeOf(() => encodeCbor(['y'.repeat(50), 2n ** 64n])),
+    'BAD_VALUE',
+  )
+  assert.is(toHex(encodeCbor(item)), toHex(encodeCbor({ a: 'x'.repeat(100), b: toHex(encodeCbor(inner)) })))
+})
+
+test('an item larger than the buffer of the encoder keeps its bytes, and so do the next ones', () => {
+  const large = Array.from({ length: 3000 }, (_, n) => [
+    `text ${n}`.repeat(10),
+    n * 1e10,
+    new Uint8Array(50).fill(n),
+  ])
+
+  for (const item of [large, 'small', large.slice(0, 40), 5] as Value[]) {
+    assert.equal(decodeCbor(encodeCbor(item)), item)
+  }
+})
+
 test('random bytes decode or are refused, never anything else', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
