@@ -16,11 +16,11 @@ import type {
 } from '../database/index.ts'
 import { bounded, boundedWrite } from './deadline.ts'
 import type { WaitOptions } from './deadline.ts'
-import { parseIndex } from './index-definition.ts'
-import type { IndexOptions } from './index-definition.ts'
+import { parseIndex } from './query/index-definition.ts'
+import type { IndexOptions } from './query/index-definition.ts'
 import type { DocumentShape } from './schema/document-shape.ts'
-import { QueryBuilder } from './query-builder.ts'
-import { WatchedRecord } from './watched-record.ts'
+import { QueryBuilder } from './query/query-builder.ts'
+import { WatchedRecord } from './query/watched-record.ts'
 
 const ID_CHANCE_BYTES = 10
 const ID_CHANCE_AHEAD = 64

@@ -140,16 +140,9 @@ export async function openSpace(o: SpaceOptions): Promise<Space> {
 async function open(o: SpaceOptions, order: RebaseOrder | undefined): Promise<Space> {
   const { spaceId, store, crypto, env, own } = o
   const team = createTeam({ spaceId, crypto })
-  if (order?.reason === 'damaged') await salvageTeam(team, store)
-  else await team.loadFrom(store)
   const common = { store, spaceId, env, crypto, authority: team }
-  if (order !== undefined) {
-    const salvaged = await prepareRebase(
-      o.derived === undefined ? common : { ...common, derived: o.derived },
-      order,
-    )
-    if (salvaged !== undefined) env.log.info('space.salvaged', { ...salvaged })
-  }
+  if (order === undefined) await team.loadFrom(store)
+  else await prepare(o, order, team)
   const replica = await openReplica({
     ...common,
     ...(own === undefined ? {} : { own }),
@@ -160,4 +153,20 @@ async function open(o: SpaceOptions, order: RebaseOrder | undefined): Promise<Sp
     await replica.misfit.reissued({ alone: false })
   }
   return new Space(spaceId, replica, team, own?.replicaId)
+}
+
+/** Damage may have befallen the rows of the team too; what a log no longer says is not needed to tell whose commits are right. */
+async function prepare(o: SpaceOptions, order: RebaseOrder, team: Team): Promise<void> {
+  const { spaceId, store, crypto, env, own, derived } = o
+  const common = { store, spaceId, env, crypto, ...(derived === undefined ? {} : { derived }) }
+  if (order.reason !== 'damaged') {
+    await team.loadFrom(store)
+    await prepareRebase({ ...common, authority: team }, order)
+    return
+  }
+  const { left } = order
+  const ownId = left && own && { own: { replicaId: left.replicaId, signKey: own.signer.publicKey } }
+  const { authority, lost } = await salvageTeam(team, store, { crypto, ...ownId })
+  const salvaged = await prepareRebase({ ...common, authority }, order)
+  if (salvaged !== undefined) env.log.info('space.salvaged', { ...salvaged, teamRowsLost: lost })
 }

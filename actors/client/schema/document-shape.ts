@@ -4,7 +4,7 @@
  */
 import { BlazeError, cloneValue, equalValue, isPlainObject, setOwn } from '../../../runtime/index.ts'
 import type { Env, Value } from '../../../runtime/index.ts'
-import { FIRST_SCHEMA_VERSION, parseDoc, schemaVersionOf } from '../../database/index.ts'
+import { FIRST_SCHEMA_VERSION, newerSchema, parseDoc, SCHEMA_VERSION_MAX, schemaVersionOf } from '../../database/index.ts'
 import type { Doc, FieldValues } from '../../database/index.ts'
 import type { InputOf, OutputOf, StandardSchemaV1 } from './standard-schema.ts'
 import { checkSchema, validate } from './validation.ts'
@@ -41,7 +41,7 @@ export class DocumentShape<Out = Doc> {
     const { schema, version, upgrade } = options
     if (schema !== undefined) checkSchema(schema)
     if (version !== undefined && !isVersion(version)) {
-      throw new TypeError(`version: expected a whole number from 1 to ${VERSION_MAX}`)
+      throw new TypeError(`version: expected a whole number from 1 to ${SCHEMA_VERSION_MAX}`)
     }
     if (upgrade !== undefined && typeof upgrade !== 'function')
       throw new TypeError('upgrade: expected a function')
@@ -89,7 +89,7 @@ export class DocumentShape<Out = Doc> {
     const { version, upgrade } = this.#options
     if (version === undefined) return doc
     const from = schemaVersionOf(doc)
-    if (from > version) throw newer(this.#collection, from, version)
+    if (from > version) throw newerSchema({ collection: this.#collection, id: doc.id }, from, version)
     if (from === version || upgrade === undefined) return doc
     let upgraded: unknown
     try {
@@ -138,17 +138,8 @@ export function fieldsOf(doc: Doc): Fields {
 
 function isVersion(version: unknown): boolean {
   return (
-    Number.isSafeInteger(version) && Number(version) >= FIRST_SCHEMA_VERSION && Number(version) <= VERSION_MAX
-  )
-}
-
-/** Two bytes, more than any app will need. */
-const VERSION_MAX = 65_535
-
-function newer(collection: string, found: number, known: number): BlazeError {
-  return new BlazeError(
-    'NOT_SUPPORTED',
-    `a record of ${collection} was written by a newer version of this app (schema ${found}, known is ${known}); update the app`,
-    { details: { collection, found, known } },
+    Number.isSafeInteger(version) &&
+    Number(version) >= FIRST_SCHEMA_VERSION &&
+    Number(version) <= SCHEMA_VERSION_MAX
   )
 }

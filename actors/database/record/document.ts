@@ -7,6 +7,7 @@ import type { Value } from '../../../runtime/index.ts'
 import { fieldNameProblem, idProblem } from './name.ts'
 import type { FieldValues } from './record-change.ts'
 import type { RecordState } from './record.ts'
+import { setSchemaVersion } from './schema-version.ts'
 
 /** A record as it is read. */
 export interface Doc {
@@ -55,5 +56,6 @@ export function checkId(id: unknown): string {
 export function docOf(state: RecordState): Doc {
   const doc: Doc = { id: state.id }
   for (const [name, { value }] of state.fields) if (value !== undefined) setOwn(doc, name, cloneValue(value))
+  if (state.schema !== undefined) setSchemaVersion(doc, state.schema)
   return doc
 }

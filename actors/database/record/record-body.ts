@@ -13,6 +13,7 @@ import {
 } from '../../../runtime/index.ts'
 import type { CborItem, Value } from '../../../runtime/index.ts'
 import { collectionProblem, fieldNameProblem, idProblem } from './name.ts'
+import { FIRST_SCHEMA_VERSION, SCHEMA_VERSION_MAX } from './schema-version.ts'
 import type { FieldState, RecordState, Stamp } from './record.ts'
 import { compareStamps } from './record.ts'
 
@@ -40,7 +41,8 @@ export function encodeRecord(state: RecordState): Uint8Array {
     const field = state.fields.get(name) as FieldState
     fields.push(name, stamps.index(field.stamp), field.value)
   }
-  const item = [state.collection, state.id, state.home, stamps.rows, fields]
+  const item: CborItem[] = [state.collection, state.id, state.home, stamps.rows, fields]
+  if (state.schema !== undefined) item.push(state.schema)
   const cbor = encodeCbor(item, { undefinedAtDepth: FIELDS_DEPTH })
   if (cbor.length > limits.recordCborBytesMax) {
     throw new BlazeError(
@@ -73,8 +75,10 @@ export function decodeBody(plain: Uint8Array, header: RecordHeader): RecordState
 /** `BAD_VALUE` unless `cbor` is what `encodeRecord` makes of some record with that life. Shares nothing with `cbor`. */
 export function decodeRecord(cbor: Uint8Array, header: RecordHeader): RecordState {
   const item = decodeCbor(cbor, { undefinedAtDepth: FIELDS_DEPTH })
-  if (!Array.isArray(item) || item.length !== 5) throw bad('it is not an array of five')
-  const [collection, id, home, stampRows, fieldRows] = item as CborItem[]
+  if (!Array.isArray(item) || (item.length !== 5 && item.length !== 6)) {
+    throw bad('it is not an array of five or six')
+  }
+  const [collection, id, home, stampRows, fieldRows, schema] = item as CborItem[]
   if (typeof collection !== 'string' || collectionProblem(collection) !== undefined)
     throw bad('its collection')
   if (typeof id !== 'string' || idProblem(id) !== undefined) throw bad('its id')
@@ -83,10 +87,15 @@ export function decodeRecord(cbor: Uint8Array, header: RecordHeader): RecordStat
   const fields = readFields(fieldRows, stamps)
   if (header.deleted) {
     const [deleted] = stamps
-    if (deleted === undefined || stamps.length !== 1 || fields.size !== 0) throw bad('a deletion with fields')
+    if (deleted === undefined || stamps.length !== 1 || fields.size !== 0 || item.length !== 5) {
+      throw bad('a deletion with fields')
+    }
     return { collection, id, home, life: header.life, deleted, fields }
   }
-  return { collection, id, home, life: header.life, deleted: undefined, fields }
+  const record = { collection, id, home, life: header.life, deleted: undefined, fields }
+  if (item.length === 5) return record
+  if (!isCount(schema, SCHEMA_VERSION_MAX) || schema <= FIRST_SCHEMA_VERSION) throw bad('its schema version')
+  return { ...record, schema }
 }
 
 /** Length to which a plaintext is padded: at most 12 % more, and only log log many lengths (Nikitin et al., 2019). */

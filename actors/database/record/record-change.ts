@@ -70,7 +70,9 @@ export function updateInto(
 
 /** Ends the life; undefined when there is none to end. */
 export function deleteFrom(found: Found, tick: () => Stamp): RecordState | undefined {
-  return isAlive(found) ? { ...found, deleted: tick(), fields: new Map() } : undefined
+  if (!isAlive(found)) return undefined
+  const { collection, id, home, life } = found
+  return { collection, id, home, life, deleted: tick(), fields: new Map() }
 }
 
 export function isAlive(found: Found): found is RecordState {

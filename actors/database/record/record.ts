@@ -31,6 +31,8 @@ export interface RecordState {
   /** When this life ended; a deleted record has no fields. */
   readonly deleted: Stamp | undefined
   readonly fields: ReadonlyMap<string, FieldState>
+  /** Version of the application's schema that its writer knew, when it is above 1; a deleted record has none. */
+  readonly schema?: number
 }
 
 /** Order of time, then counter, then writer. */
@@ -44,20 +46,22 @@ export function joinRecords(a: RecordState, b: RecordState, crypto: CryptoProvid
   assert(a.id === b.id && a.collection === b.collection, 'only versions of one record are joined')
   if (a.life !== b.life) return a.life > b.life ? a : b
   const home = joinHomes(a.home, b.home)
+  const { collection, id, life } = a
   if (a.deleted !== undefined || b.deleted !== undefined) {
-    return { ...a, home, deleted: laterStamp(a.deleted, b.deleted), fields: new Map() }
+    return { collection, id, home, life, deleted: laterStamp(a.deleted, b.deleted), fields: new Map() }
   }
   const fields = new Map(a.fields)
   for (const [name, field] of b.fields) {
     const other = fields.get(name)
     if (other === undefined || compareFields(field, other, crypto) > 0) fields.set(name, field)
   }
-  return { ...a, home, fields }
+  const schema = Math.max(a.schema ?? 0, b.schema ?? 0)
+  return { collection, id, home, life, deleted: undefined, fields, ...(schema > 0 ? { schema } : {}) }
 }
 
 /** Same life, same end, same stamps on the same fields: joining one into the other changes nothing. */
 export function equalRecords(a: RecordState, b: RecordState, crypto: CryptoProvider): boolean {
-  if (a.life !== b.life || a.fields.size !== b.fields.size) return false
+  if (a.life !== b.life || a.schema !== b.schema || a.fields.size !== b.fields.size) return false
   if (compareBytes(a.home ?? NO_HOME, b.home ?? NO_HOME) !== 0) return false
   if (a.deleted === undefined || b.deleted === undefined) {
     if (a.deleted !== b.deleted) return false

@@ -3,6 +3,8 @@ import type { Doc } from './document.ts'
 
 /** Of documents without one. */
 export const FIRST_SCHEMA_VERSION = 1
+/** Two bytes, more than any application will need. */
+export const SCHEMA_VERSION_MAX = 65_535
 
 const versions = new WeakMap<Doc, number>()
 

@@ -10,6 +10,7 @@ import type { RecordRequest } from '../record-database.ts'
 import { docOf } from '../record/document.ts'
 import type { Doc } from '../record/document.ts'
 import { deleteFrom } from '../record/record-change.ts'
+import { schemaStep } from '../record/schema-step.ts'
 import { writeSteps } from '../record/write-step.ts'
 import { checkDistinct } from '../record-writer.ts'
 import type { Change, RecordWriter } from '../record-writer.ts'
@@ -113,15 +114,16 @@ export class Transactions {
 
   async #write(
     transaction: OpenTransaction,
-    { collection, inputs, step }: Call<'record.write'>,
+    { collection, inputs, step, schema }: Call<'record.write'>,
   ): Promise<void> {
     this.#o.writer.checkAllowed(collection)
     checkDistinct(collection, inputs)
+    const change = schemaStep(writeSteps[step], schema)
     const writes: TouchedStep[] = []
     for (const { id, values } of inputs) {
       const touched = await this.#touch(transaction, collection, id)
       const name = { collection, id }
-      writes.push({ touched, step: (found, tick) => writeSteps[step](found, name, values, tick) })
+      writes.push({ touched, step: (found, tick) => change(found, name, values, tick) })
     }
     transaction.check()
     transaction.apply(writes, this.#o.writer.tick)

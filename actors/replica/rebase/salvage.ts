@@ -29,6 +29,7 @@ export interface SalvageOptions {
   readonly spaceId: Uint8Array
   readonly crypto: CryptoProvider
   readonly env: Env
+  /** Who may have signed what, whether it is a member or not. */
   readonly authority: Authority
 }
 
@@ -68,7 +69,7 @@ export async function salvage(options: SalvageOptions): Promise<Salvaged> {
   return { lost, tags: arrival }
 }
 
-/** A commit of an id that nobody has announced here may still be right: who knows it verifies it. */
+/** A commit that nobody can verify here goes: its device, or whoever brought it, still has it. */
 async function dropWrongCommits(options: SalvageOptions, numbers: Numbers): Promise<void> {
   const { store, crypto, env, authority, spaceId } = options
   const breath = new Breath(env)
@@ -80,7 +81,8 @@ async function dropWrongCommits(options: SalvageOptions, numbers: Numbers): Prom
       const right =
         record !== undefined &&
         equalBytes(key, commitKey(record.replicaId, record.firstSeq)) &&
-        (device === undefined || verifyCommit(record, spaceId, device))
+        device !== undefined &&
+        verifyCommit(record, spaceId, device)
       if (!right) operations.push({ type: 'del', key })
       const pause = breath.pause()
       if (pause !== undefined) await pause

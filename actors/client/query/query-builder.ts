@@ -2,8 +2,8 @@
  * A query under construction; every step returns a new one, so a query can be kept and narrowed in several ways.
  * Invariant: what it holds is checked data; the database sees it only when an ending method is called.
  */
-import { BlazeError, copyValue, limits } from '../../runtime/index.ts'
-import type { Value } from '../../runtime/index.ts'
+import { BlazeError, copyValue, limits } from '../../../runtime/index.ts'
+import type { Value } from '../../../runtime/index.ts'
 import {
   BY_ID,
   conditionProblem,
@@ -12,7 +12,7 @@ import {
   decodeCursor,
   orderOf,
   parseFilter,
-} from '../database/index.ts'
+} from '../../database/index.ts'
 import type {
   AggregateOp,
   AggregateRow,
@@ -26,9 +26,9 @@ import type {
   QueryPage,
   RecordRequest,
   Reply,
-} from '../database/index.ts'
-import { bounded } from './deadline.ts'
-import type { WaitOptions } from './deadline.ts'
+} from '../../database/index.ts'
+import { bounded } from '../deadline.ts'
+import type { WaitOptions } from '../deadline.ts'
 import { checkPath, checkPaths } from './field-path.ts'
 import { GroupedQuery } from './grouped-query.ts'
 import { LiveResults } from './live-results.ts'

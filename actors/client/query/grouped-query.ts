@@ -1,7 +1,7 @@
 /** A query whose matches are put into groups. Invariant: nothing is asked before `aggregate`. */
-import { isWellFormed, limits } from '../../runtime/index.ts'
-import type { Aggregate, AggregateOp, AggregateRow } from '../database/index.ts'
-import type { WaitOptions } from './deadline.ts'
+import { isWellFormed, limits } from '../../../runtime/index.ts'
+import type { Aggregate, AggregateOp, AggregateRow } from '../../database/index.ts'
+import type { WaitOptions } from '../deadline.ts'
 import { checkPath } from './field-path.ts'
 
 /** What is worked out for each group. `count` without a field counts records, with one those that have it. */

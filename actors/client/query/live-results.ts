@@ -1,5 +1,5 @@
 /** The deltas of a live query. Invariant: applied in order, they give what the query returns. */
-import type { Doc, LiveDelta, Query } from '../database/index.ts'
+import type { Doc, LiveDelta, Query } from '../../database/index.ts'
 import { LiveFeed } from './live-feed.ts'
 import type { QuerySource } from './query-source.ts'
 

@@ -2,7 +2,7 @@
  * What a live query tells, by iteration or callback, one delta at a time.
  * Invariant: one consumer; deltas come in order of commits; what a slow consumer has not taken is merged, one change per record.
  */
-import type { LiveDelta, OpenLiveQuery, Query, RecordDatabase } from '../database/index.ts'
+import type { LiveDelta, OpenLiveQuery, Query, RecordDatabase } from '../../database/index.ts'
 
 export interface LiveFeedOptions<T> {
   readonly database: RecordDatabase

@@ -1,5 +1,5 @@
 /** Paths to fields, as arguments: names separated by dots. Invariant: what passes is text that an index or a query can hold. */
-import { isWellFormed, limits } from '../../runtime/index.ts'
+import { isWellFormed, limits } from '../../../runtime/index.ts'
 
 /** `TypeError` for anything that is no path; `what` names the call. */
 export function checkPath(what: string, field: unknown): asserts field is string {

@@ -1,8 +1,8 @@
 /** Arguments of `createIndex`. Invariant: a definition that passes is one that the database can keep; everything else is a `TypeError`. */
-import { isPlainObject, limits } from '../../runtime/index.ts'
-import { idProblem } from '../database/index.ts'
-import type { IndexDefinition } from '../database/index.ts'
-import type { WaitOptions } from './deadline.ts'
+import { isPlainObject, limits } from '../../../runtime/index.ts'
+import { idProblem } from '../../database/index.ts'
+import type { IndexDefinition } from '../../database/index.ts'
+import type { WaitOptions } from '../deadline.ts'
 import { checkPaths } from './field-path.ts'
 
 export interface IndexOptions extends WaitOptions {

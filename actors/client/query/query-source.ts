@@ -1,5 +1,5 @@
 /** Where a query is asked. No code, only a shape. */
-import type { Doc, RecordDatabase } from '../database/index.ts'
+import type { Doc, RecordDatabase } from '../../database/index.ts'
 
 export interface QuerySource<D> {
   readonly database: RecordDatabase

@@ -2,8 +2,8 @@
  * One record that is followed: what it is now, then what it became with each commit that changed it.
  * Invariant: a slow consumer gets the newest state next, never a queue of older ones.
  */
-import { queryOf } from '../database/index.ts'
-import type { Doc, LiveDelta, RecordDatabase, RecordName } from '../database/index.ts'
+import { queryOf } from '../../database/index.ts'
+import type { Doc, LiveDelta, RecordDatabase, RecordName } from '../../database/index.ts'
 import { LiveFeed } from './live-feed.ts'
 
 export class WatchedRecord extends LiveFeed<Doc | undefined> {

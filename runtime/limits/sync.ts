@@ -1,0 +1,46 @@
+/** Bounds of relays and connections, and of the waiting of sync. Each row has its unit and reason. */
+export const syncLimits = {
+  // Relay.
+  /** Bytes at which a part is closed; a single tag may exceed it. Far below the 4 MiB of PROTOCOL §10, so that slow links progress. */
+  relayPartBytes: 262_144,
+  /** Bytes of one part that a receiver buffers: the 4 MiB of PROTOCOL §10 and the commits that verify them. */
+  relayPartBytesMax: 6_291_456,
+  /** Parts sent and not acknowledged; enough to fill a link while the peer syncs its disk. */
+  relayPartsInFlightMax: 8,
+  /** Bytes of one relay message, below the 1 MiB of a message. */
+  relayBatchBytesMax: 524_288,
+  /** Messages a relay queues while it persists earlier ones; team and announcements come in a burst at the start. */
+  relayStepsMax: 64,
+  /** Arrivals the peer's cursor may lag because they were its own echo, before an empty part moves it. */
+  relaySkippedArrivalsMax: 1_024,
+  /** Marks of a peer that wait for their answer; each is a `caughtUp()` of an application. */
+  relayMarksMax: 256,
+  /** Milliseconds before a paused relay negotiates again, doubling. */
+  relayRetryFirstMs: 500,
+  /** Longest such wait, in milliseconds. */
+  relayRetryMaxMs: 30_000,
+
+  // Connection.
+  /** Requests of one connection that wait for an answer. */
+  requestsMax: 64,
+  /** Milliseconds a request waits for its answer. */
+  requestTimeoutMs: 10_000,
+  /** Milliseconds an invite is valid when its maker names no time (DESIGN §10). */
+  inviteExpiryMs: 900_000,
+  /** Longest validity of an invite: 30 days. */
+  inviteExpiryMsMax: 2_592_000_000,
+  /** Milliseconds between two attempts to register an invite whose entry has not arrived yet. */
+  inviteRetryMs: 25,
+  /** Milliseconds without a confirmation after which writes that wait for one make the state `stale`. */
+  staleMs: 5_000,
+  /** Milliseconds that `caughtUp()` gives a state to follow what it has seen; with a steady stream of writes it may never. */
+  settleMs: 250,
+  /** Milliseconds a waiting call of the client waits when the caller names no time. */
+  waitMs: 30_000,
+  /** Milliseconds a dial may take before the next endpoint. */
+  dialTimeoutMs: 10_000,
+  /** Milliseconds before the first new attempt after a connection failed, doubling, with full jitter (DESIGN §8). */
+  failoverFirstMs: 100,
+  /** Longest such wait, in milliseconds. */
+  failoverMaxMs: 5_000,
+} as const
