@@ -20,6 +20,7 @@ import { parseIndex } from './query/index-definition.ts'
 import type { IndexOptions } from './query/index-definition.ts'
 import type { DocumentShape } from './schema/document-shape.ts'
 import { QueryBuilder } from './query/query-builder.ts'
+import type { QuerySource } from './query/query-source.ts'
 import { WatchedRecord } from './query/watched-record.ts'
 
 const ID_CHANCE_BYTES = 10
@@ -148,14 +149,13 @@ export class Collection<In = unknown, Out = Doc> {
    * Follows one record: as it is now, then after each commit that changed it; undefined while there is none. With a callback, it is
    * called with every state; without, iterate. Counts as a live query.
    */
-  watch(id: string, callback?: (doc: Doc | undefined) => void): WatchedRecord {
-    return new WatchedRecord(this.#database, { collection: this.name, id: checkId(id) }, callback)
+  watch(id: string, callback?: (doc: Out | undefined) => void): WatchedRecord<Out> {
+    return new WatchedRecord(this.#source(), { collection: this.name, id: checkId(id) }, callback)
   }
 
   /** All records, to be narrowed down. */
   query(): QueryBuilder<Out> {
-    const source = { database: this.#database, read: (doc: Doc) => this.#shape.read(doc) }
-    return new QueryBuilder(source, queryOf(this.name))
+    return new QueryBuilder(this.#source(), queryOf(this.name))
   }
 
   /**
@@ -193,6 +193,10 @@ export class Collection<In = unknown, Out = Doc> {
     return bounded(this.#database.env, 'indexes', options, work)
   }
 
+  #source(): QuerySource<Out> {
+    return { database: this.#database, read: (doc) => this.#shape.read(doc) }
+  }
+
   async #insertChunks(docs: readonly unknown[]): Promise<string[]> {
     const { env } = this.#database
     const breathe = (): Promise<void> => new Promise((resolve) => env.defer(resolve))
@@ -221,19 +225,16 @@ export class Collection<In = unknown, Out = Doc> {
     return checked
   }
 
-  /** The patch, and what the schema and the newer version make of the whole document. */
-  async #updateWhole(database: RecordDatabase, input: RecordInput): Promise<void> {
-    await this.#ask(database, 'update', [input])
-    const merged = await this.#get(database, input.id)
+  /** The patch on the upgraded document, and what the schema makes of the whole. */
+  async #updateWhole(database: RecordDatabase, { id, values }: RecordInput): Promise<void> {
+    const before = await this.#get(database, id)
+    const added = before === undefined ? [] : differences(before, this.#shape.read(before))
+    await this.#ask(database, 'update', [{ id, values: new Map([...added, ...values]) }])
+    const merged = await this.#get(database, id)
     if (merged === undefined) return
-    const before = parseDoc(merged).values
-    const whole = parseDoc(this.#shape.read(merged)).values
-    const after = await this.#shape.check(whole)
-    const values = new Map<string, Value | undefined>()
-    for (const name of new Set([...before.keys(), ...after.keys()])) {
-      if (!sameValue(before.get(name), after.get(name))) values.set(name, after.get(name))
-    }
-    if (values.size > 0) await this.#ask(database, 'update', [{ id: input.id, values }])
+    const checked = await this.#shape.check(parseDoc(merged).values)
+    const made = differences(merged, Object.fromEntries(checked))
+    if (made.size > 0) await this.#ask(database, 'update', [{ id, values: made }])
   }
 
   #get(database: RecordDatabase, id: string): Promise<Doc | undefined> {
@@ -282,8 +283,16 @@ export class Collection<In = unknown, Out = Doc> {
   }
 }
 
-function sameValue(a: Value | undefined, b: Value | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : equalValue(a, b)
+/** What has to be written so that the fields of `before` become those of `after`; the id is none. */
+function differences(before: unknown, after: unknown): Map<string, Value | undefined> {
+  const [old, fresh] = [parseDoc(before).values, parseDoc(after).values]
+  const changed = new Map<string, Value | undefined>()
+  for (const name of new Set([...old.keys(), ...fresh.keys()])) {
+    const [a, b] = [old.get(name), fresh.get(name)]
+    const same = a === undefined || b === undefined ? a === b : equalValue(a, b)
+    if (!same) changed.set(name, b)
+  }
+  return changed
 }
 
 function noTransactions(): BlazeError {

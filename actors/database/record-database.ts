@@ -6,7 +6,16 @@ import type { DatabaseRequest, DatabaseStatus, Reply } from './message.ts'
 /** The requests of collections and queries. */
 export type RecordRequest = Extract<
   DatabaseRequest,
-  { type: 'record.write' | 'record.delete' | 'record.get' | `query.${string}` | `index.${string}` }
+  {
+    type:
+      | 'record.write'
+      | 'record.delete'
+      | 'record.get'
+      | 'index.create'
+      | 'index.drop'
+      | 'index.list'
+      | `query.${string}`
+  }
 >
 
 export interface RecordDatabase {

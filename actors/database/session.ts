@@ -15,6 +15,7 @@ import type { Doc } from './record/document.ts'
 import type { RecordName } from './record/record-change.ts'
 import type { RecordState } from './record/record.ts'
 import { answer, handleRequest } from './reply.ts'
+import { schemaStep } from './record/schema-step.ts'
 import { writeSteps } from './record/write-step.ts'
 import { checkDistinct } from './record-writer.ts'
 import type { ImportedRecord, RecordInput, RecordWriter } from './record-writer.ts'
@@ -177,10 +178,10 @@ export class DatabaseSession {
     )
   }
 
-  #write({ step, collection, inputs, reply }: Request<'record.write'>): void {
+  #write({ step, collection, inputs, schema, reply }: Request<'record.write'>): void {
     assert(inputs.length <= limits.bulkChunkRecords, 'a write is one chunk')
     checkDistinct(collection, inputs)
-    answer(reply, this.#writer.write(collection, inputs, writeSteps[step]))
+    answer(reply, this.#writer.write(collection, inputs, schemaStep(writeSteps[step], schema)))
   }
 
   /** Everything up to the staging happens in this turn. */

@@ -3,7 +3,7 @@
  * Invariant: rows that do not parse, or do not add up to the set hash of that moment, end the reading with `DAMAGED`: a backup is made of a
  * sound store or not at all. One page of rows is in memory at a time.
  */
-import { BlazeError, equalBytes, limits } from '../../runtime/index.ts'
+import { BlazeError, equalBytes } from '../../runtime/index.ts'
 import type { CryptoProvider } from '../../runtime/index.ts'
 import { removeRows, walk } from './rebase/row-walk.ts'
 import type { RowRange } from './rebase/row-walk.ts'
@@ -22,6 +22,7 @@ import {
 import type { BatchRecord } from './row.ts'
 import { SetHash } from './set-hash.ts'
 import type { OrderedStore, StoreRow, StoreSnapshot } from './store.ts'
+import { walkLargeRows } from './tag-snapshot.ts'
 
 /** Everything that a store may hold. */
 const ALL_ROWS: RowRange = { gte: new Uint8Array(0), lt: Uint8Array.of(0xff) }
@@ -68,12 +69,12 @@ export class BackupRows {
   async read(page: (rows: readonly StoreRow[]) => Promise<void>): Promise<void> {
     const { crypto, others } = this.#o
     for (const range of [...LOG_AND_ANNOUNCEMENTS, ...others]) await walk(this.#snapshot, range, page)
-    await this.#walkSmall('c', async (rows) => {
+    await walkLargeRows(this.#snapshot, rowsOf('c'), async (rows) => {
       for (const [, value] of rows) parseStored('a commit row', () => parseCommitRow(value, crypto))
       await page(rows)
     })
     const setHash = new SetHash()
-    await this.#walkSmall('t', async (rows) => {
+    await walkLargeRows(this.#snapshot, rowsOf('t'), async (rows) => {
       for (const [key, value] of rows) {
         const row = parseStored('a tag row', () => parseTagRow(value, key.subarray(1), crypto))
         for (const { envelope } of row.live) setHash.add(envelope.hash)
@@ -82,20 +83,6 @@ export class BackupRows {
     })
     if (!equalBytes(setHash.bytes(), this.#batch.setHash)) {
       throw damaged('the live set does not add up to its set hash: rows are lost or changed')
-    }
-  }
-
-  async #walkSmall(kind: 'c' | 't', page: (rows: readonly StoreRow[]) => Promise<void>): Promise<void> {
-    // Some rows are large, so few of them make a page.
-    const { lt } = rowsOf(kind)
-    let { gte } = rowsOf(kind)
-    for (;;) {
-      const rows = await this.#snapshot.range({ gte, lt, limit: limits.backupPageRows })
-      const last = rows.at(-1)
-      if (last === undefined) return
-      await page(rows)
-      gte = new Uint8Array(last[0].length + 1)
-      gte.set(last[0])
     }
   }
 

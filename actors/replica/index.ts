@@ -46,6 +46,7 @@ export type { Vector, VectorEntry } from './vector.ts'
 // Moving.
 export { BackupRows, beginRestoredStore, openBackupRows } from './backup-rows.ts'
 export type { BackupRowsOptions } from './backup-rows.ts'
+export { openTagSnapshot, TagSnapshot } from './tag-snapshot.ts'
 export type { FilePort, FileSink, FileSource } from './file-port.ts'
 
 // Disk.

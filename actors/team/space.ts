@@ -2,7 +2,8 @@
  * A space as a relay sees it: a replica together with the team that says whose writes count.
  * Invariant: what the team learned is in the store before any data that depends on it is acknowledged (one group commit, in order).
  */
-import { BlazeError, equalBytes, fromHex, type CryptoProvider, type Env } from '../../runtime/index.ts'
+import { BlazeError, equalBytes, fromHex } from '../../runtime/index.ts'
+import type { CryptoProvider, Env, ErrorCode } from '../../runtime/index.ts'
 import { openReplica, prepareRebase, readRebase } from '../replica/index.ts'
 import type {
   LeftReplica,
@@ -37,11 +38,15 @@ export interface Learned {
   readonly announcements: number
 }
 
+/** A row of ours does not read, or a peer cannot verify what we sent: then what is stored here may be wrong (REPLICATION rule 24). */
+const SUSPICIOUS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['DAMAGED', 'BAD_SIGNATURE', 'FORKED'])
+
 export class Space {
   readonly spaceId: Uint8Array
   readonly replica: Replica
   readonly team: Team
   readonly #own: Uint8Array | undefined
+  #suspected = false
   readonly #listeners = new Set<() => void>()
   readonly #forkListeners = new Set<(left: LeftReplica) => void>()
   /** Rows that wait for room in the replica, in order. */
@@ -89,6 +94,8 @@ export class Space {
    * from where. `contested`: the peer shows a head of ours beside the one that is not.
    */
   exchangeEnded(error: BlazeError, contested = false): void {
+    if (SUSPICIOUS.has(error.code) && (error.code === 'DAMAGED') !== (error.details['byPeer'] === true))
+      this.#suspect()
     const { replicaId: hex, seq } = error.details
     if (error.code !== 'FORKED' || typeof hex !== 'string' || typeof seq !== 'number') return
     const replicaId = fromHex(hex)
@@ -100,6 +107,16 @@ export class Space {
     // The branches part before the point that was announced: so nothing of the old id is certain.
     else if (left !== undefined && equalBytes(left.replicaId, replicaId)) leaves = { replicaId, forkPoint: 0 }
     if (leaves !== undefined) for (const listener of this.#forkListeners) listener(leaves)
+  }
+
+  /** Once an opening: a replica that finds itself damaged is poisoned, and opened again it rebases. */
+  #suspect(): void {
+    if (this.#suspected) return
+    this.#suspected = true
+    this.replica.verify({ signatures: true }).catch((error: unknown) => {
+      // It was closed meanwhile, or failed in another way that its owner hears of.
+      if (!(error instanceof BlazeError)) throw error
+    })
   }
 
   /** Called when this device has to leave a replica id. Returns the unsubscribe function. */

@@ -63,7 +63,7 @@ export class LiveFeed<T> implements AsyncIterable<T> {
       for (;;) {
         const delta = this.#end === undefined ? this.#open?.take() : undefined
         if (delta !== undefined) {
-          yield this.#told(delta)
+          yield this.#tell(delta)
           continue
         }
         if (this.#end !== undefined) {
@@ -76,6 +76,16 @@ export class LiveFeed<T> implements AsyncIterable<T> {
       }
     } finally {
       this.close()
+    }
+  }
+
+  /** What it throws ends the feed with that error. */
+  #tell(delta: LiveDelta): T {
+    try {
+      return this.#told(delta)
+    } catch (error) {
+      this.#finish(error)
+      throw error
     }
   }
 

@@ -3,18 +3,23 @@
  * Invariant: a slow consumer gets the newest state next, never a queue of older ones.
  */
 import { queryOf } from '../../database/index.ts'
-import type { Doc, LiveDelta, RecordDatabase, RecordName } from '../../database/index.ts'
+import type { Doc, LiveDelta, RecordName } from '../../database/index.ts'
 import { LiveFeed } from './live-feed.ts'
+import type { QuerySource } from './query-source.ts'
 
-export class WatchedRecord extends LiveFeed<Doc | undefined> {
+export class WatchedRecord<D = Doc> extends LiveFeed<D | undefined> {
   /** For `Collection.watch`. */
   constructor(
-    database: RecordDatabase,
+    { database, read }: QuerySource<D>,
     name: RecordName,
-    callback: ((doc: Doc | undefined) => void) | undefined,
+    callback: ((doc: D | undefined) => void) | undefined,
   ) {
     const query = queryOf(name.collection, { filter: { field: 'id', op: '=', value: name.id } })
-    super({ database, query, told: newest, callback })
+    const told = (delta: LiveDelta): D | undefined => {
+      const doc = newest(delta)
+      return doc === undefined ? undefined : read(doc)
+    }
+    super({ database, query, told, callback })
   }
 }
 

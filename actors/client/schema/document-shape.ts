@@ -4,7 +4,13 @@
  */
 import { BlazeError, cloneValue, equalValue, isPlainObject, setOwn } from '../../../runtime/index.ts'
 import type { Env, Value } from '../../../runtime/index.ts'
-import { FIRST_SCHEMA_VERSION, newerSchema, parseDoc, SCHEMA_VERSION_MAX, schemaVersionOf } from '../../database/index.ts'
+import {
+  FIRST_SCHEMA_VERSION,
+  newerSchema,
+  parseDoc,
+  SCHEMA_VERSION_MAX,
+  schemaVersionOf,
+} from '../../database/index.ts'
 import type { Doc, FieldValues } from '../../database/index.ts'
 import type { InputOf, OutputOf, StandardSchemaV1 } from './standard-schema.ts'
 import { checkSchema, validate } from './validation.ts'

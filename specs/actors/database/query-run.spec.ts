@@ -3,76 +3,19 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { queryOf, RecordQueries } from '../../../actors/database/index.ts'
-import type { Condition, Filter, Order, Query, RecordState } from '../../../actors/database/index.ts'
+import type { Filter, Query } from '../../../actors/database/index.ts'
 import { decodeCursor } from '../../../actors/database/query/cursor.ts'
 import { orderOf } from '../../../actors/database/query.ts'
-import { operators } from '../../../actors/database/query/condition.ts'
 import { BlazeError, createSimulation, limits } from '../../../runtime/index.ts'
-import type { Value } from '../../../runtime/index.ts'
-import { goneOf, indexOn, MemoryView, recordOf } from './memory-view.ts'
+import { index, record, shape } from './arbitrary-query.ts'
+import { indexOn, MemoryView, recordOf } from './memory-view.ts'
 import { createQueryWorld, ids, oracle } from './query-world.ts'
 
-const LONG = 'x'.repeat(300)
-/** Few, so that many are equal; of all types, some too long for a key. */
-const small: fc.Arbitrary<Value> = fc.constantFrom<Value>(
-  ...[null, true, -1, 0, 1, 2, 3, 1.5, 2n ** 60n, 'a', 'ab', 'b', 'b\0', '\ud83d\ude00', '\uffff'],
-  ...[new Date(5), new Uint8Array([1]), [1], { k: 1 }],
-)
-const rare: fc.Arbitrary<Value> = fc.constantFrom<Value>(LONG, `${LONG}y`, [LONG])
-const value = fc.oneof({ weight: 40, arbitrary: small }, { weight: 1, arbitrary: rare })
-const FIELDS = ['a', 'b', 'm.c']
-const field = fc.constantFrom(...FIELDS, 'id')
-
-const fields = fc
-  .tuple(fc.option(value, { freq: 6 }), fc.option(value, { freq: 6 }), fc.option(value))
-  .map(([a, b, c]) => ({
-    ...(a === null ? {} : { a }),
-    ...(b === null ? {} : { b }),
-    ...(c === null ? {} : { m: { c } }),
-  }))
-const id = fc.oneof(
-  fc.integer({ min: 0, max: 60 }).map((n) => `r${n}`),
-  fc.constantFrom('é', '\ud83d\ude00', '\uffff', 'a\0', 'a'),
-)
-const record: fc.Arbitrary<RecordState> = fc
-  .tuple(id, fields, fc.integer({ min: 0, max: 9 }))
-  .map(([name, values, dead]) => (dead === 0 ? goneOf(name) : recordOf(name, values)))
-
-const condition: fc.Arbitrary<Condition> = fc
-  .tuple(
-    field,
-    fc.constantFrom(...operators),
-    fc.oneof(value, id),
-    fc.array(fc.oneof(value, id), { maxLength: 4 }),
-  )
-  .filter(([, op, one]) => op !== 'prefix' || typeof one === 'string')
-  .map(([path, op, one, list]) => ({ field: path, op, value: op === 'in' ? list : one }))
-const filter: fc.Arbitrary<Filter> = fc.letrec<{ filter: Filter }>((tie) => ({
-  filter: fc.oneof(
-    { maxDepth: 2, withCrossShrink: true },
-    condition,
-    fc.array(tie('filter'), { minLength: 1, maxLength: 3 }).map((and) => ({ and })),
-    fc.array(tie('filter'), { minLength: 1, maxLength: 2 }).map((or) => ({ or })),
-    tie('filter').map((not) => ({ not })),
-  ),
-})).filter
-const direction = fc.constantFrom<'asc' | 'desc'>('asc', 'desc')
-const order: fc.Arbitrary<Order[]> = fc.array(fc.record({ field, direction }), { maxLength: 3 })
-const index = fc
-  .uniqueArray(fc.constantFrom(...FIELDS), { minLength: 1, maxLength: 3 })
-  .map((all) => indexOn(...all))
 const world = fc.record({
   records: fc.array(record, { maxLength: 60 }),
   indexes: fc.uniqueArray(index, { maxLength: 3, selector: ({ name }) => name }),
   slow: fc.boolean(),
 })
-const shape = fc.record({
-  filter: fc.option(filter, { nil: undefined, freq: 5 }),
-  order,
-  limit: fc.option(fc.integer({ min: 0, max: 8 }), { nil: undefined }),
-  offset: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 5 })),
-})
-
 test('every query returns what the oracle returns, whatever indexes there are', async () => {
   await fc.assert(
     fc.asyncProperty(world, shape, async (given, change) => {

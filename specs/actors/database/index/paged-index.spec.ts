@@ -13,8 +13,8 @@ import { codeOf } from '../../../fixtures/code-of.ts'
 /** Rows in memory: what a store would hold after each batch. */
 function memoryRows(): {
   rows: Map<string, Uint8Array>
-  apply(operations: readonly StoreOperation[]): void
-  pages(boot: number): PageStore
+  apply: (operations: readonly StoreOperation[]) => void
+  pages: (boot: number) => PageStore
 } {
   const rows = new Map<string, Uint8Array>()
   return {
