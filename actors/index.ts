@@ -20,6 +20,7 @@ export {
   openIn,
   QueryBuilder,
   RemoteNode,
+  restoreIn,
   SyncPolicy,
   Transaction,
   WatchedRecord,
@@ -27,25 +28,32 @@ export {
 export type {
   AggregateInput,
   AppGroupPlace,
+  BackupOptions,
+  ChangePasswordOptions,
   CollectionOptions,
   ConflictsOptions,
   ConnectToSharedOptions,
   CrossAppShare,
   EnableCrossAppOptions,
   EnableSyncOptions,
+  ExportOptions,
+  ImportOptions,
   IndexOptions,
   InviteOptions,
   JoinOptions,
   OpenOptions,
   Page,
+  RestoreOptions,
   SharedMode,
   SharedSource,
   StandardSchemaV1,
   SyncStatus,
   TransactionWork,
+  VerifyOptions,
   World,
 } from './client/index.ts'
 export type { AggregateRow, Conflict, ConflictSide, Doc, Explanation, Filter } from './database/index.ts'
+export type { BackupReport, DatabaseVerifyReport, ExportReport, ImportReport } from './database/index.ts'
 export type { IndexDefinition, LiveDelta } from './database/index.ts'
 export { BlazeTopology, ExportPolicy } from './topology/index.ts'
 export type { ExportPolicyOptions, Grants, GuestReport, GuestStatus, ShareStatus } from './topology/index.ts'

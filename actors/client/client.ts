@@ -2,18 +2,11 @@
  * An open database, as an application sees it.
  * Invariant: it holds its directory alone until `close` resolved; everything it acknowledged is on the disk.
  */
-import { BlazeError, isPlainObject, limits } from '../../runtime/index.ts'
+import { BlazeError } from '../../runtime/index.ts'
 import { openDatabase } from '../database/index.ts'
-import type { BackupReport } from '../database/index.ts'
-import type {
-  Conflict,
-  Database,
-  DatabaseIdentity,
-  DatabaseStatus,
-  Durability,
-  KdfProfile,
-} from '../database/index.ts'
-import type { RecordDatabase, Secret } from '../database/index.ts'
+import type { BackupReport, DatabaseVerifyReport, ExportReport, ImportReport } from '../database/index.ts'
+import type { Conflict, Database, DatabaseIdentity, DatabaseStatus } from '../database/index.ts'
+import type { RecordDatabase } from '../database/index.ts'
 import type { Atomically, Collection } from './collection.ts'
 import { dismissConflict, listConflicts } from './conflicts.ts'
 import type { ConflictsOptions } from './conflicts.ts'
@@ -30,10 +23,16 @@ import { backup, restore } from './moving/backup.ts'
 import type { BackupOptions, RestoreOptions } from './moving/backup.ts'
 import { changePassword } from './moving/change-password.ts'
 import type { ChangePasswordOptions } from './moving/change-password.ts'
+import { exportTo, importFrom } from './moving/records.ts'
+import type { ExportOptions, ImportOptions } from './moving/records.ts'
+import type { ReadableSource, WritableTarget } from './moving/stream-port.ts'
+import { verify } from './moving/verify.ts'
+import type { VerifyOptions } from './moving/verify.ts'
 import { invite, redeemInvite } from './joining.ts'
 import type { InviteOptions } from './joining.ts'
+import { checkOptions } from './open-option.ts'
+import type { JoinOptions, OpenOptions } from './open-option.ts'
 import { decodeRemote } from './remote-node.ts'
-import { checkSecret } from './secret.ts'
 import type { SharedSource } from './shared-source.ts'
 import type { DatabaseSync } from './sync.ts'
 import { openCollection } from './schema/open-collection.ts'
@@ -43,33 +42,6 @@ import { runAtomically, runTransaction } from './transaction.ts'
 import type { TransactionWork } from './transaction.ts'
 import { processWorld } from './world.ts'
 import type { World } from './world.ts'
-
-export interface OpenOptions extends WaitOptions {
-  /** What people call it; up to 128 characters. */
-  readonly name: string
-  /** A directory; made when it is not there. */
-  readonly at: string
-  /** Either this, or `key`. */
-  readonly password?: string
-  /** 32 secret bytes instead of a password. */
-  readonly key?: Uint8Array
-  /** Cost of the password's derivation in a new directory; `small` (N = 2^15) for machines with little memory. */
-  readonly kdf?: KdfProfile
-  /**
-   * When a write resolves. `synced`, the default: when it is on the disk. `relaxed`: when it is on its way there; a failing disk or a
-   * power cut may lose the last ones, and `flush` says when there are none. Nobody else is shown anything before it is synced.
-   */
-  readonly durability?: Durability
-  /** Resume sync if it was enabled. Default true. */
-  readonly sync?: boolean
-  /** Attaching to another process is not in this version; false says that this is expected. */
-  readonly attach?: boolean
-}
-
-export interface JoinOptions extends Omit<OpenOptions, 'sync' | 'attach'> {
-  /** The URL that `invite` gave to a member. */
-  readonly invite: string
-}
 
 /** What is behind a client that is no guest. */
 export interface ClientParts {
@@ -254,6 +226,33 @@ export class BlazeDBClient {
     return backup(this.#world, this.#ofItsOwn('backup').database, path, options)
   }
 
+  /**
+   * Writes all living records, as they are at one moment after this call, as JSON lines `{"collection":…,"id":…,"fields":{…}}` to a file
+   * or a `Writable`, which is not ended. Rejects with `DISK_FULL`, `DIRECTORY_UNUSABLE`, `REBASING`, `CLOSED`, `TIMEOUT`, `ABORTED`,
+   * `TypeError`, and what the stream says; a file is left only when all of it is there.
+   */
+  async export(target: string | WritableTarget, options: ExportOptions = {}): Promise<ExportReport> {
+    return exportTo(this.#world, this.#ofItsOwn('export').database, target, options)
+  }
+
+  /**
+   * Writes the records of a file or stream of JSON lines: those of `export`, or plain objects into `collection`. Rejects with
+   * `IMPORT_INVALID` (`details.line`; all lines before it are written, none after it), `RECORD_EXISTS`, `READ_ONLY`, `NOT_UNIQUE`,
+   * `TOO_LARGE`, `NOT_FOUND`, `CLOSED`, `TIMEOUT`, `ABORTED`, `TypeError`; `details.records` are written then.
+   */
+  async import(from: string | ReadableSource, options: ImportOptions = {}): Promise<ImportReport> {
+    return importFrom(this.#world, this.#ofItsOwn('import').database, from, options)
+  }
+
+  /**
+   * Reads everything and reports what is wrong with it: files, rows, signatures, envelopes, indexes. Everything else goes on meanwhile.
+   * Damage of the store makes the database `damaged`, as finding it any other way does. Rejects with `REBASING`, `CLOSED`, `POISONED`,
+   * `TIMEOUT`, `ABORTED`, `TypeError`.
+   */
+  async verify(options: VerifyOptions = {}): Promise<DatabaseVerifyReport> {
+    return verify(this.#ofItsOwn('verify').database, options)
+  }
+
   /** Resolves when everything is synced and another process may open the directory. Calls in flight end before, or `CLOSED`. */
   async close(options: WaitOptions = {}): Promise<void> {
     await bounded(this.#world.env, 'close', options, this.#close())
@@ -338,29 +337,6 @@ export async function joinIn(world: World, options: JoinOptions): Promise<BlazeD
     throw error
   }
   return client
-}
-
-function checkOptions(options: OpenOptions): {
-  name: string
-  at: string
-  secret: Secret
-  kdf: KdfProfile | undefined
-  durability: Durability | undefined
-} {
-  if (!isPlainObject(options)) throw new TypeError('options: expected a plain object')
-  const { name, at, password, key, kdf, durability, attach } = options
-  if (typeof name !== 'string' || name.length === 0 || name.length > limits.openNameCharsMax) {
-    throw new TypeError(`name: expected text of 1 to ${limits.openNameCharsMax} characters`)
-  }
-  if (typeof at !== 'string' || at.length === 0) throw new TypeError('at: expected the path of a directory')
-  if (kdf !== undefined && kdf !== 'standard' && kdf !== 'small') {
-    throw new TypeError("kdf: expected 'standard' or 'small'")
-  }
-  if (attach === true) throw new BlazeError('NOT_SUPPORTED', 'attach: true is not in this version')
-  if (durability !== undefined && durability !== 'synced' && durability !== 'relaxed') {
-    throw new TypeError("durability: expected 'synced' or 'relaxed'")
-  }
-  return { name, at, secret: checkSecret(password, key), kdf, durability }
 }
 
 function notForGuests(what: string): BlazeError {

@@ -2,12 +2,14 @@
  * Records of one name: the promise API over a database cell.
  * Invariant: arguments are checked and copied before a call returns to its caller; a write resolves after it was synced.
  */
-import { BlazeError, equalValue, limits, Uuid } from '../../runtime/index.ts'
-import type { Value } from '../../runtime/index.ts'
-import { checkId, openCollectionProblem, parseDoc, queryOf } from '../database/index.ts'
+import { BlazeError, limits, Uuid } from '../../runtime/index.ts'
+import { checkId, openCollectionProblem, parseDoc, queryOf, sameInput } from '../database/index.ts'
 import type {
   Doc,
   DocFields,
+  FieldInput,
+  FieldOperation,
+  FieldValues,
   IndexDefinition,
   ParsedDoc,
   RecordDatabase,
@@ -39,11 +41,13 @@ export interface CollectionParts<Out> {
 }
 
 /** What `insert` takes: for a collection without a type any fields, else those of the type, and perhaps an id. */
-export type InsertDoc<In, T> = unknown extends In ? T : In & { readonly id?: string }
+export type InsertDoc<In, T> = unknown extends In ? T : PutDoc<In, T> & { readonly id?: string }
 /** What `put` and `restore` take. */
-export type PutDoc<In, T> = unknown extends In ? T : In
+export type PutDoc<In, T> = unknown extends In ? T : { readonly [K in keyof In]: In[K] | FieldOperation }
 /** What `update` takes. */
-export type PatchDoc<In, T> = unknown extends In ? T : { readonly [K in keyof In]?: In[K] | undefined }
+export type PatchDoc<In, T> = unknown extends In
+  ? T
+  : { readonly [K in keyof In]?: In[K] | FieldOperation | undefined }
 
 /** `In` is written, `Out` is read; a collection without a type takes and gives any fields. */
 export class Collection<In = unknown, Out = Doc> {
@@ -228,12 +232,15 @@ export class Collection<In = unknown, Out = Doc> {
   /** The patch on the upgraded document, and what the schema makes of the whole. */
   async #updateWhole(database: RecordDatabase, { id, values }: RecordInput): Promise<void> {
     const before = await this.#get(database, id)
-    const added = before === undefined ? [] : differences(before, this.#shape.read(before))
+    const added =
+      before === undefined
+        ? []
+        : differences(parseDoc(before).values, parseDoc(this.#shape.read(before)).values)
     await this.#ask(database, 'update', [{ id, values: new Map([...added, ...values]) }])
     const merged = await this.#get(database, id)
     if (merged === undefined) return
-    const checked = await this.#shape.check(parseDoc(merged).values)
-    const made = differences(merged, Object.fromEntries(checked))
+    const whole = parseDoc(merged).values
+    const made = differences(whole, await this.#shape.check(whole))
     if (made.size > 0) await this.#ask(database, 'update', [{ id, values: made }])
   }
 
@@ -284,13 +291,10 @@ export class Collection<In = unknown, Out = Doc> {
 }
 
 /** What has to be written so that the fields of `before` become those of `after`; the id is none. */
-function differences(before: unknown, after: unknown): Map<string, Value | undefined> {
-  const [old, fresh] = [parseDoc(before).values, parseDoc(after).values]
-  const changed = new Map<string, Value | undefined>()
-  for (const name of new Set([...old.keys(), ...fresh.keys()])) {
-    const [a, b] = [old.get(name), fresh.get(name)]
-    const same = a === undefined || b === undefined ? a === b : equalValue(a, b)
-    if (!same) changed.set(name, b)
+function differences(before: FieldValues, after: FieldValues): Map<string, FieldInput> {
+  const changed = new Map<string, FieldInput>()
+  for (const name of new Set([...before.keys(), ...after.keys()])) {
+    if (!sameInput(before.get(name), after.get(name))) changed.set(name, after.get(name))
   }
   return changed
 }

@@ -10,10 +10,10 @@ import type { HybridClock } from './clock.ts'
 import type { KeyedView } from './view/keyed-view.ts'
 import type { Keyring } from './keyring.ts'
 import { encodeBody } from './record/record-body.ts'
-import { deleteFrom, isAlive } from './record/record-change.ts'
-import type { FieldValues, RecordName } from './record/record-change.ts'
+import { createTick, deleteFrom, isAlive } from './record/record-change.ts'
+import type { FieldValues, RecordName, Tick } from './record/record-change.ts'
 import { equalRecords, joinRecords } from './record/record.ts'
-import type { RecordState, Stamp } from './record/record.ts'
+import type { FieldState, RecordState, Stamp } from './record/record.ts'
 import type { RecordStep } from './record/write-step.ts'
 
 export interface RecordWriterOptions {
@@ -30,7 +30,7 @@ export interface RecordWriterOptions {
 }
 
 /** The state of a record whose life it ends; undefined when there is none to end. */
-export type DeleteStep = (found: RecordState | undefined, tick: () => Stamp) => RecordState | undefined
+export type DeleteStep = (found: RecordState | undefined, tick: Tick) => RecordState | undefined
 
 export interface RecordInput {
   readonly id: string
@@ -46,7 +46,7 @@ export interface ImportedRecord {
   readonly home: Uint8Array
   readonly life: number
   readonly deleted: Stamp | undefined
-  readonly fields: ReadonlyMap<string, { readonly value: Value | undefined; readonly stamp: Stamp }>
+  readonly fields: ReadonlyMap<string, FieldState>
 }
 
 /** What a transaction does to one record. */
@@ -70,14 +70,14 @@ const STAGED = Promise.resolve()
 
 export class RecordWriter {
   readonly #o: RecordWriterOptions
-  readonly #tick: () => Stamp
+  readonly #tick: Tick
   /** Writes that wait for their sync, by record. */
   readonly #waiting = new Map<string, Waiting>()
   #onStaged: ((changes: readonly Change[]) => void) | undefined
 
   constructor(options: RecordWriterOptions) {
     this.#o = options
-    this.#tick = () => options.clock.tick()
+    this.#tick = createTick(options.space.replica.incarnation, () => options.clock.tick())
   }
 
   /** True while a write to the record waits for its sync. */
@@ -110,7 +110,7 @@ export class RecordWriter {
   }
 
   /** Stamps for one write. */
-  get tick(): () => Stamp {
+  get tick(): Tick {
     return this.#tick
   }
 
@@ -191,7 +191,7 @@ export class RecordWriter {
     const { clock, view } = this.#o
     let stamp: Stamp | undefined
     // One stamp: of two concurrent transactions that wrote the same fields, one wins them all.
-    const tick = (): Stamp => (stamp ??= clock.tick())
+    const tick = createTick(this.#tick.bootId, () => (stamp ??= clock.tick()))
     const changes: Change[] = []
     for (const { collection, id, steps } of edits) {
       this.checkAllowed(collection)

@@ -3,7 +3,7 @@
  *
  * LevelDB holds what it has not yet written into a table file in at most two logs, each as long as its write buffer and one batch,
  * and it writes all of it into tables at every opening. So a byte that flips in a log can take batches of that stretch only, whole
- * ones, and a store that keeps the records of three write buffers sees the gap. What lies in tables is the pass's to find.
+ * ones, and a store that keeps the records of more than that sees the gap. What lies in tables is the pass's to find.
  *
  * Invariant: the kept records follow each other, and their number is bounded because a small batch counts more than it has.
  */

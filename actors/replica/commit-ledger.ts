@@ -3,7 +3,7 @@
  * with its last block, but the newest commit of a replica id always stays.
  * Invariant: `committed` shows rows as they were synced; a batch edits copies until it has landed.
  */
-import { assert, bytesKey, limits } from '../../runtime/index.ts'
+import { BlazeError, bytesKey, limits } from '../../runtime/index.ts'
 import type { CryptoProvider } from '../../runtime/index.ts'
 import type { BlockLists, CommitRecord } from './commit.ts'
 import { commitKey, encodeCommitRow, parseCommitRow, parseStored } from './row.ts'
@@ -61,10 +61,11 @@ export class CommitLedger {
   ): void {
     const edit = this.#edit(dot.replicaId, firstSeq)
     const { row } = edit
-    assert(row !== undefined, 'a live envelope without its commit')
+    // What is counted was stored with its commit, so only a disk can have lost one of the two.
+    if (row === undefined) throw damaged('a live envelope is stored without its commit')
     const block = row.record.blockOf(dot.seq)
     const live = row.live[block]
-    assert(live !== undefined && live + change >= 0, 'a live count below zero')
+    if (live === undefined || live + change < 0) throw damaged('a commit counts too few live envelopes')
     row.live[block] = live + change
     edit.changed = true
   }
@@ -137,6 +138,12 @@ export class CommitLedger {
       return
     }
   }
+}
+
+function damaged(problem: string): BlazeError {
+  return new BlazeError('DAMAGED', `the store is damaged: ${problem}; restore from a peer or a backup`, {
+    details: { problems: [problem], count: 1 },
+  })
 }
 
 /** Replica ids have a fixed length, so no two commits share a text. */

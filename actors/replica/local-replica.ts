@@ -87,6 +87,7 @@ export class LocalReplica implements Replica {
       store,
       build: () => this.#build(),
       onFailed: (error) => {
+        if (error.code === 'DAMAGED') void this.#verification.noteDamaged()
         for (const listener of this.#poisoned) listener(error)
       },
     })

@@ -93,7 +93,7 @@ function freshStore(env: Env): FoundStore {
 }
 
 async function openedBefore(options: ReplicaOptions): Promise<FoundStore> {
-  const { store, spaceId, authority, crypto, own, visit, env } = options
+  const { store, spaceId, authority, crypto, own, env } = options
   const incarnations = parseStored('the row of incarnations', () => {
     const found = parseIncarnations(store.get(incarnationsKey) ?? new Uint8Array())
     if (found.length === 0) throw new BlazeError('PROTOCOL_VIOLATION', 'it is missing')
@@ -102,14 +102,13 @@ async function openedBefore(options: ReplicaOptions): Promise<FoundStore> {
   const { isOpen, isDamaged, verifiedAtMs } = readSoundness(store)
   const check = { store, crypto, ownReplicaId: own?.replicaId }
   // Known damage does not heal by itself, but a false alarm would.
-  const isWhole = isDamaged || visit !== undefined
   const signed = isDamaged ? { spaceId, authority } : undefined
-  const checked = isWhole ? await checkWhole({ ...check, visit, signed }) : await checkTail(check)
+  const checked = isDamaged ? await checkWhole({ ...check, signed }) : await checkTail(check)
   const newest = incarnations.at(-1)
   if (newest !== undefined && newest.firstArrival > checked.numbers.lastArrival + 1) {
     throw damaged(`the newest incarnation begins after arrival ${checked.numbers.lastArrival}`)
   }
-  const soundness = { verifiedAtMs: isWhole ? env.now() : isOpen ? 0 : verifiedAtMs }
+  const soundness = { verifiedAtMs: isDamaged ? env.now() : isOpen ? 0 : verifiedAtMs }
   return { ...checked, incarnations, soundness }
 }
 

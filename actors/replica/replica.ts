@@ -261,6 +261,4 @@ export interface ReplicaOptions {
   readonly authority: Authority
   /** Absent on a blind host, which writes nothing itself. */
   readonly own?: { readonly replicaId: Uint8Array; readonly signer: Signer }
-  /** Sees every tag: the opening passes over the whole store then, and takes as long as that does. */
-  readonly visit?: (tag: Uint8Array, live: readonly Envelope[], arrival: number) => void
 }

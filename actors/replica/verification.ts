@@ -78,6 +78,16 @@ export class Verification {
     await this.#last
   }
 
+  /** Something in use was found damaged: the next opening looks at everything. */
+  async noteDamaged(): Promise<void> {
+    try {
+      await this.#note({ isDamaged: true })
+    } catch (error) {
+      // A disk that fails too is found out by the opening.
+      if (!(error instanceof BlazeError)) throw error
+    }
+  }
+
   /** The session ended in order: all that it did was synced. */
   noteClosed(): Promise<void> {
     return this.#note({ isOpen: false })

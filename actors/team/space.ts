@@ -24,7 +24,6 @@ export interface SpaceOptions {
   readonly crypto: CryptoProvider
   /** The device's own replica; absent on a supervisor, which writes nothing. */
   readonly own?: ReplicaOptions['own']
-  readonly visit?: ReplicaOptions['visit']
   /** The rebase that this opening begins or goes on with; `own` is the new id then. */
   readonly rebase?: RebaseOrder
   /** Rows of others that are made from arrivals: gone when these are numbered anew. */
@@ -150,20 +149,19 @@ export async function openSpace(o: SpaceOptions): Promise<Space> {
     const heals = o.heals === true && order === undefined
     if (!heals || !(error instanceof BlazeError) || error.code !== 'DAMAGED') throw error
     o.env.log.error('space.damaged', { error: error.message })
-    return await open(o, { reason: 'damaged' })
+    return await open(o, { reason: 'damaged' }, true)
   }
 }
 
-async function open(o: SpaceOptions, order: RebaseOrder | undefined): Promise<Space> {
+async function open(o: SpaceOptions, order: RebaseOrder | undefined, anew = false): Promise<Space> {
   const { spaceId, store, crypto, env, own } = o
   const team = createTeam({ spaceId, crypto })
   const common = { store, spaceId, env, crypto, authority: team }
   if (order === undefined) await team.loadFrom(store)
-  else await prepare(o, order, team)
+  else await prepare(o, order, { team, anew })
   const replica = await openReplica({
     ...common,
     ...(own === undefined ? {} : { own }),
-    ...(o.visit === undefined ? {} : { visit: o.visit }),
   })
   // A relay made nothing that would have to be made again.
   if (own === undefined && replica.misfit.rebase?.step === 'reissue') {
@@ -173,9 +171,13 @@ async function open(o: SpaceOptions, order: RebaseOrder | undefined): Promise<Sp
 }
 
 /** Damage may have befallen the rows of the team too; what a log no longer says is not needed to tell whose commits are right. */
-async function prepare(o: SpaceOptions, order: RebaseOrder, team: Team): Promise<void> {
+async function prepare(
+  o: SpaceOptions,
+  order: RebaseOrder,
+  { team, anew }: { team: Team; anew: boolean },
+): Promise<void> {
   const { spaceId, store, crypto, env, own, derived } = o
-  const common = { store, spaceId, env, crypto, ...(derived === undefined ? {} : { derived }) }
+  const common = { store, spaceId, env, crypto, anew, ...(derived === undefined ? {} : { derived }) }
   if (order.reason !== 'damaged') {
     await team.loadFrom(store)
     await prepareRebase({ ...common, authority: team }, order)

@@ -15,6 +15,8 @@ export const databaseLimits = {
   recordCacheBytesMax: 33_554_432,
   /** Seal keys kept ready; there is one per opening of each replica. */
   sealKeysMax: 1024,
+  /** What one opening of a database may add to one counter, either way: as many as a record has room for stay within 64 bits. */
+  counterSumMax: 1_125_899_906_842_624,
   /** Milliseconds that a stamp may lead the wall clock before its envelope is held (REPLICATION rule 15). */
   clockAheadMsMax: 300_000,
   /** Lives of one id; a higher number is a forgery and is held. */
@@ -116,4 +118,10 @@ export const databaseLimits = {
   backupPageRows: 128,
   /** Bytes of rows that a restore writes in one synced batch. */
   restoreBatchBytes: 1_048_576,
+  /** Bytes of one line that is imported; a record of the largest size fits, however it is written. */
+  importLineBytesMax: 16_777_216,
+  /** Bytes read of a file that is imported, or written to one that is exported, at a time. */
+  movingPieceBytes: 262_144,
+  /** Bytes of lines that wait for the other records of their chunk; a file may change its collection from line to line. */
+  importWaitingBytesMax: 8_388_608,
 } as const

@@ -29,11 +29,11 @@ export const replicaLimits = {
   ownHeadsConfirmedMax: 256,
   /** Rows of heads that one batch removes. */
   ownHeadsDroppedMax: 64,
-  /** Bytes of the newest batches whose records are kept: three write buffers of LevelDB, more than its two logs can hold. */
-  batchRecordsBytes: 12_582_912,
+  /** Bytes of the newest batches whose records are kept: the two logs of LevelDB hold a write buffer and a batch each, so 4 MiB. */
+  batchRecordsBytes: 6_291_456,
   /** Batch records kept in any case. */
   batchRecordsMin: 64,
-  /** Bytes that a smaller batch counts for, so that at most 49,152 records are kept; LevelDB's own overhead makes it true. */
+  /** Bytes that a smaller batch counts for, so that at most 24,576 records are kept; LevelDB's own overhead makes it true. */
   batchWeightBytesMin: 256,
   /** Bytes that a larger batch counts for, so that it does not push out the records of its neighbours in the same log. */
   batchWeightBytesMax: 1_048_576,
@@ -75,10 +75,10 @@ export const replicaLimits = {
   damagesNamedMax: 16,
 
   // Replica: LevelDB of one store, small because a Pi may have 32 of them open.
-  /** Bytes of the write buffer; two may exist at once. */
-  levelWriteBufferBytes: 4_194_304,
-  /** Bytes of the block cache. */
-  levelCacheBytes: 4_194_304,
+  /** Bytes of the write buffer; two may exist at once: 64 MiB for 32 stores. Larger ones leave more dead rows on the disk. */
+  levelWriteBufferBytes: 1_048_576,
+  /** Bytes of the block cache: tables are mapped, and mapped blocks are not cached. */
+  levelCacheBytes: 1_048_576,
   /** Bytes of free space that a store keeps in reserve: LevelDB needs that much to compact, and so to give room back. */
   diskReserveBytes: 67_108_864,
   /** The reserve of a small disk is this part of it. */
@@ -89,16 +89,18 @@ export const replicaLimits = {
   spaceCheckBytes: 4_194_304,
   /** Bytes of the newest tables that an opening reads whole: some tens of milliseconds, and all of a small store. */
   openedTableBytes: 8_388_608,
-  /** The same after a session that did not close. */
+  /** Tables behind those whose frames an opening looks at: their indexes and filters, which LevelDB reads without a check. */
+  openedTableFramesMax: 256,
+  /** Bytes read whole after a session that did not close; then the frames of all others are looked at. */
   suspectTableBytes: 67_108_864,
   /** Milliseconds that a trial opening of a suspect store in a process of its own may take. */
   storeTrialMs: 60_000,
   /** Looks at the files of a store while another process changes them, before LevelDB is asked whose it is. */
   storeLooksMax: 3,
-  /** Bytes of a table file. */
-  levelFileBytes: 2_097_152,
-  /** Table files held open. */
-  levelOpenFilesMax: 128,
+  /** Bytes of a table file, the least that LevelDB takes: small ones give the room of dead rows back sooner. */
+  levelFileBytes: 1_048_576,
+  /** Table files held open, 2 GiB of them: the first 1,000 of a process are mapped and cost next to nothing, others 20 KB each. */
+  levelOpenFilesMax: 2_048,
 
   // Team.
   /** Entries of one membership log; each is verified at every opening, so this many cost about a second. */

@@ -11,9 +11,12 @@ import { inTurn } from './report.ts'
 import type { Measure } from './report.ts'
 import { withStore } from './store-opening.ts'
 import type { StoreRun } from './store-plan.ts'
-import { makeStoreRows } from './store-rows.ts'
-import type { RowKind, StoreRow } from './store-rows.ts'
+import { makeStoreRows, slicesOf } from './store-rows.ts'
+import type { RowKind, RowRange } from './store-rows.ts'
 import type { StoreSystem } from './store-system.ts'
+
+/** Rows that are made before the clock goes on: a million would keep the collector busy, not the store. */
+const madeRows = 100_000
 
 /** Rows that are read back and compared with what was written. */
 const comparedMax = 100
@@ -47,12 +50,12 @@ async function runPlan(run: StoreRun, plan: InsertPlan): Promise<void> {
 async function runRounds(run: StoreRun, plan: InsertPlan, kind: RowKind): Promise<void> {
   const { report, stage, rounds, seed, quick } = run
   const { bench, records, batch } = plan
-  const rows = makeStoreRows({ kind, seed, from: 0, count: records })
+  const range: RowRange = { kind, seed, from: 0, count: records }
   // SQLite's calls return when they are done: it never has two in flight.
   const systems = run.systems.filter((name) => bench !== 'insert-64' || name !== 'better-sqlite3')
   const params: Measure['params'] = {
     ...(batch === undefined ? {} : { batch }),
-    bytes: meanBytes(rows),
+    bytes: meanBytes(range),
     index: 'n',
     records,
     rows: kind,
@@ -63,7 +66,7 @@ async function runRounds(run: StoreRun, plan: InsertPlan, kind: RowKind): Promis
     for (const system of inTurn(systems, Math.max(1, round))) {
       const at = stage.makeDirectory(`${bench}-${batch ?? 1}-${kind}-${round}-${system}`)
       const seconds = await withStore(system, { at, kind, make: true }, (store) =>
-        insertAll(store, rows, plan),
+        insertAll(store, range, plan),
       )
       if (round > 0) report.round({ bench, system, unit: 'records/s', params }, records / seconds)
       rmSync(at, { recursive: true })
@@ -74,29 +77,36 @@ async function runRounds(run: StoreRun, plan: InsertPlan, kind: RowKind): Promis
 /** Seconds. */
 async function insertAll<Item>(
   store: StoreSystem<Item>,
-  rows: readonly StoreRow[],
+  range: RowRange,
   { batch, inFlight }: InsertPlan,
 ): Promise<number> {
-  const items = rows.map((row, n) => store.itemOf(row, n))
-  const batches: Item[][] = []
-  for (let at = 0; batch !== undefined && at < items.length; at += batch)
-    batches.push(items.slice(at, at + batch))
-  const startMs = performance.now()
-  if (batch === undefined) await inParallel(items, inFlight, (item) => store.insert(item))
-  else for (const part of batches) await store.insertMany(part)
+  let ms = 0
+  for (let from = 0; from < range.count; from += madeRows) {
+    const rows = makeStoreRows({ ...range, from, count: Math.min(madeRows, range.count - from) })
+    const items = rows.map((row, at) => store.itemOf(row, from + at))
+    const batches: Item[][] = []
+    for (let at = 0; batch !== undefined && at < items.length; at += batch)
+      batches.push(items.slice(at, at + batch))
+    const startMs = performance.now()
+    if (batch === undefined) await inParallel(items, inFlight, (item) => store.insert(item))
+    else for (const part of batches) await store.insertMany(part)
+    ms += performance.now() - startMs
+  }
+  const writtenMs = performance.now()
   await store.settle()
-  const seconds = (performance.now() - startMs) / 1000
-  await compare(store, rows)
-  return seconds
+  ms += performance.now() - writtenMs
+  await compare(store, range)
+  return ms / 1_000
 }
 
 /** Outside the clock: everything is there, and a sample is what was written. */
-async function compare<Item>(store: StoreSystem<Item>, rows: readonly StoreRow[]): Promise<void> {
+async function compare<Item>(store: StoreSystem<Item>, range: RowRange): Promise<void> {
   const count = await store.count()
-  if (count !== rows.length) throw new Error(`${count} of ${rows.length} records are there`)
-  const step = Math.max(1, Math.floor(rows.length / comparedMax))
-  for (let n = 0; n < rows.length; n += step) {
-    if (!isDeepStrictEqual(await store.read(n), rows[n])) throw new Error(`row ${n} is not what was written`)
+  if (count !== range.count) throw new Error(`${count} of ${range.count} records are there`)
+  const step = Math.max(1, Math.floor(range.count / comparedMax))
+  for (let n = 0; n < range.count; n += step) {
+    const [row] = makeStoreRows({ ...range, from: n, count: 1 })
+    if (!isDeepStrictEqual(await store.read(n), row)) throw new Error(`row ${n} is not what was written`)
   }
 }
 
@@ -118,7 +128,8 @@ export async function inParallel<T>(
   await Promise.all(Array.from({ length: inFlight }, workOn))
 }
 
-function meanBytes(rows: readonly StoreRow[]): number {
-  const bytes = rows.reduce((sum, row) => sum + encodeCbor(row).length, 0)
-  return Math.round(bytes / rows.length)
+function meanBytes(range: RowRange): number {
+  let bytes = 0
+  for (const rows of slicesOf(range)) for (const row of rows) bytes += encodeCbor(row).length
+  return Math.round(bytes / range.count)
 }

@@ -2,12 +2,14 @@
  * What an application says of the documents of a collection: their schema, its version, and how older ones are read.
  * Invariant: what is stored has passed the schema as it is stored; reading never changes a field that is stored, it only adds some.
  */
-import { BlazeError, cloneValue, equalValue, isPlainObject, setOwn } from '../../../runtime/index.ts'
+import { BlazeError, cloneValue, isPlainObject, setOwn } from '../../../runtime/index.ts'
 import type { Env, Value } from '../../../runtime/index.ts'
 import {
+  FieldOperation,
   FIRST_SCHEMA_VERSION,
   newerSchema,
   parseDoc,
+  sameInput,
   SCHEMA_VERSION_MAX,
   schemaVersionOf,
 } from '../../database/index.ts'
@@ -73,11 +75,16 @@ export class DocumentShape<Out = Doc> {
     const { schema } = this.#options
     if (schema === undefined) return values
     const fields: Fields = {}
-    for (const [name, value] of values) if (value !== undefined) setOwn(fields, name, value)
+    const operations = new Map<string, FieldOperation>()
+    for (const [name, input] of values) {
+      if (input instanceof FieldOperation) operations.set(name, input)
+      const value = input instanceof FieldOperation ? input.shown : input
+      if (value !== undefined) setOwn(fields, name, cloneValue(value))
+    }
     const output = validate({ env: this.#env, schema, collection: this.#collection }, fields)
     return output instanceof Promise
-      ? output.then((later: unknown) => this.#stored(later))
-      : this.#stored(output)
+      ? output.then((later: unknown) => this.#stored(later, operations))
+      : this.#stored(output, operations)
   }
 
   /** A document as the application knows it. `NOT_SUPPORTED` for one of a newer version, `SCHEMA_INVALID` for a bad `upgrade`. */
@@ -85,10 +92,15 @@ export class DocumentShape<Out = Doc> {
     return this.#upgraded(doc) as Out
   }
 
-  #stored(output: unknown): FieldValues {
+  /** A field that the schema leaves as its operation shows it stays an operation. */
+  #stored(output: unknown, operations: ReadonlyMap<string, FieldOperation>): FieldValues {
     const { id, values } = parseDoc(output)
-    if (id === undefined) return values
-    throw this.#invalid('the schema adds an id: ids are given beside the fields')
+    if (id !== undefined) throw this.#invalid('the schema adds an id: ids are given beside the fields')
+    const stored = new Map(values)
+    for (const [name, operation] of operations) {
+      if (sameInput(values.get(name), operation.shown)) stored.set(name, operation)
+    }
+    return stored
   }
 
   #upgraded(doc: Doc): Doc {
@@ -112,7 +124,8 @@ export class DocumentShape<Out = Doc> {
     for (const [name, value] of values) {
       if (value === undefined) continue
       const before = Object.hasOwn(doc, name) ? doc[name] : undefined
-      if (before !== undefined && !equalValue(before, value)) throw this.#notAdditive('changes', name)
+      if (before !== undefined && !sameInput(before, value)) throw this.#notAdditive('changes', name)
+      if (value instanceof FieldOperation) throw this.#invalid(`upgrade gives an operation for the field ${name}`)
       setOwn(added, name, value)
     }
     for (const name of Object.keys(doc)) {

@@ -5,7 +5,8 @@
 import { cloneValue, copyValue, isPlainObject, setOwn } from '../../../runtime/index.ts'
 import type { Value } from '../../../runtime/index.ts'
 import { fieldNameProblem, idProblem } from './name.ts'
-import type { FieldValues } from './record-change.ts'
+import { FieldOperation } from './field-operation.ts'
+import type { FieldInput, FieldValues } from './record-change.ts'
 import type { RecordState } from './record.ts'
 import { setSchemaVersion } from './schema-version.ts'
 
@@ -18,11 +19,11 @@ export interface Doc {
 /** A record as it is written. A field that is undefined is absent, or removed by `update`. */
 export interface DocInput {
   readonly id?: string
-  readonly [field: string]: Value | undefined
+  readonly [field: string]: FieldInput
 }
 
 /** `DocInput` for the type of an application: an interface has no index signature. */
-export type DocFields<T> = { readonly [K in keyof T]: Value | undefined }
+export type DocFields<T> = { readonly [K in keyof T]: FieldInput }
 
 export interface ParsedDoc {
   readonly id: string | undefined
@@ -32,13 +33,14 @@ export interface ParsedDoc {
 /** `TypeError` for something that is no plain object or has a bad id, `BAD_VALUE` for a value that cannot be stored. */
 export function parseDoc(input: unknown): ParsedDoc {
   if (!isPlainObject(input)) throw new TypeError('doc: expected a plain object')
-  const values = new Map<string, Value | undefined>()
+  const values = new Map<string, FieldInput>()
   for (const name of Object.keys(input)) {
     if (name === 'id') continue
     const problem = fieldNameProblem(name)
     if (problem !== undefined) throw new TypeError(`field ${name.slice(0, 100)}: ${problem}`)
     const value = input[name]
-    values.set(name, value === undefined ? undefined : copyValue(value, `field ${name}`))
+    const isDone = value === undefined || value instanceof FieldOperation
+    values.set(name, isDone ? value : copyValue(value, `field ${name}`))
   }
   const id = Object.hasOwn(input, 'id') ? input['id'] : undefined
   return { id: id === undefined ? undefined : checkId(id), values }

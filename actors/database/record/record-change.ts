@@ -4,10 +4,25 @@
  */
 import { BlazeError, equalValue } from '../../../runtime/index.ts'
 import type { Value } from '../../../runtime/index.ts'
+import { FieldOperation } from './field-operation.ts'
+import type { WriteMark } from './field-operation.ts'
 import type { FieldState, RecordState, Stamp } from './record.ts'
 
-/** Values by field; undefined removes, or is absent where nothing is there to remove. */
-export type FieldValues = ReadonlyMap<string, Value | undefined>
+/** A value or an operation; undefined removes, or is absent where nothing is there to remove. */
+export type FieldInput = Value | FieldOperation | undefined
+export type FieldValues = ReadonlyMap<string, FieldInput>
+
+/** Takes stamps for the writes of one opening of a store. */
+export interface Tick {
+  (): Stamp
+  /** Of that opening, 16 bytes. */
+  readonly bootId: Uint8Array
+}
+
+/** A `Tick` made of its two parts. */
+export function createTick(bootId: Uint8Array, take: () => Stamp): Tick {
+  return Object.assign(take, { bootId })
+}
 
 export interface RecordName {
   readonly collection: string
@@ -21,10 +36,10 @@ export function insertInto(
   found: Found,
   name: RecordName,
   values: FieldValues,
-  tick: () => Stamp,
+  tick: Tick,
 ): RecordState {
   if (isAlive(found)) throw exists(name)
-  return beginLife(found, name, values, tick())
+  return beginLife(found, name, values, tick)
 }
 
 /** `NOT_FOUND` for an id that was never there, `RECORD_EXISTS` when it is alive. */
@@ -32,15 +47,15 @@ export function restoreInto(
   found: Found,
   name: RecordName,
   values: FieldValues,
-  tick: () => Stamp,
+  tick: Tick,
 ): RecordState {
   if (found === undefined) throw missing(name)
   return insertInto(found, name, values, tick)
 }
 
 /** Replaces all fields, or starts the next life. */
-export function putInto(found: Found, name: RecordName, values: FieldValues, tick: () => Stamp): RecordState {
-  if (!isAlive(found)) return beginLife(found, name, values, tick())
+export function putInto(found: Found, name: RecordName, values: FieldValues, tick: Tick): RecordState {
+  if (!isAlive(found)) return beginLife(found, name, values, tick)
   return withValues(found, replacing(found, values), tick)
 }
 
@@ -50,7 +65,7 @@ export function replacing(
   values: FieldValues,
   concerns: (field: string) => boolean = () => true,
 ): FieldValues {
-  const replaced = new Map(values)
+  const replaced = new Map<string, FieldInput>(values)
   for (const field of found.fields.keys()) {
     if (!replaced.has(field) && concerns(field)) replaced.set(field, undefined)
   }
@@ -62,14 +77,14 @@ export function updateInto(
   found: Found,
   name: RecordName,
   values: FieldValues,
-  tick: () => Stamp,
+  tick: Tick,
 ): RecordState {
   if (!isAlive(found)) throw missing(name)
   return withValues(found, values, tick)
 }
 
 /** Ends the life; undefined when there is none to end. */
-export function deleteFrom(found: Found, tick: () => Stamp): RecordState | undefined {
+export function deleteFrom(found: Found, tick: Tick): RecordState | undefined {
   if (!isAlive(found)) return undefined
   const { collection, id, home, life } = found
   return { collection, id, home, life, deleted: tick(), fields: new Map() }
@@ -79,28 +94,46 @@ export function isAlive(found: Found): found is RecordState {
   return found !== undefined && found.deleted === undefined
 }
 
-function beginLife(found: Found, name: RecordName, values: FieldValues, stamp: Stamp): RecordState {
+function beginLife(found: Found, name: RecordName, values: FieldValues, tick: Tick): RecordState {
+  const mark = { stamp: tick(), bootId: tick.bootId }
   const fields = new Map<string, FieldState>()
-  for (const [field, value] of values) if (value !== undefined) fields.set(field, { value, stamp })
+  for (const [field, input] of values) {
+    const state = changeField(undefined, input, mark)
+    if (state !== undefined) fields.set(field, state)
+  }
   const { collection, id } = name
   const life = (found?.life ?? 0) + 1
   return { collection, id, home: found?.home ?? null, life, deleted: undefined, fields }
 }
 
-function withValues(found: RecordState, values: FieldValues, tick: () => Stamp): RecordState {
-  let stamp: Stamp | undefined
+function withValues(found: RecordState, values: FieldValues, tick: Tick): RecordState {
+  let mark: WriteMark | undefined
   let fields: Map<string, FieldState> | undefined
-  for (const [field, value] of values) {
-    if (sameValue(found.fields.get(field)?.value, value)) continue
-    stamp ??= tick()
+  for (const [field, input] of values) {
+    const before = found.fields.get(field)
+    if (sameInput(before?.value, input)) continue
+    mark ??= { stamp: tick(), bootId: tick.bootId }
+    const after = changeField(before, input, mark)
+    if (after === before || after === undefined) continue
     fields ??= new Map(found.fields)
-    fields.set(field, { value, stamp })
+    fields.set(field, after)
   }
   return fields === undefined ? found : { ...found, fields }
 }
 
-function sameValue(a: Value | undefined, b: Value | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b
+/** What a write makes of one field; the field itself when it changes nothing. */
+export function changeField(
+  found: FieldState | undefined,
+  input: FieldInput,
+  mark: WriteMark,
+): FieldState | undefined {
+  if (input instanceof FieldOperation) return input.applyTo(found, mark)
+  return sameInput(found?.value, input) ? found : { value: input, stamp: mark.stamp }
+}
+
+/** An operation is the same as nothing else. */
+export function sameInput(a: FieldInput, b: FieldInput): boolean {
+  if (a === undefined || b === undefined || a instanceof FieldOperation || b instanceof FieldOperation) return a === b
   return equalValue(a, b)
 }
 

@@ -4,6 +4,8 @@
  */
 import { assert, compareBytes, encodeCbor } from '../../../runtime/index.ts'
 import type { CryptoProvider, Value } from '../../../runtime/index.ts'
+import { equalMerges, joinMerges, mergeKinds, shownOf } from './merge.ts'
+import type { Merge } from './merge.ts'
 
 /** A reading of a hybrid logical clock, and the replica that took it. */
 export interface Stamp {
@@ -15,10 +17,13 @@ export interface Stamp {
   readonly writer: Uint8Array
 }
 
-/** A value, or undefined for a field that was removed, and when. */
 export interface FieldState {
+  /** What is shown: a value, or undefined for a field that was removed. Made of `merge` where that is. */
   readonly value: Value | undefined
+  /** When it was assigned; where it merges, when that began. */
   readonly stamp: Stamp
+  /** Absent where the later write wins. */
+  readonly merge?: Merge
 }
 
 export interface RecordState {
@@ -41,7 +46,12 @@ export function compareStamps(a: Stamp, b: Stamp): number {
   return a.ms - b.ms || a.counter - b.counter || compareBytes(a.writer, b.writer)
 }
 
-/** The higher life wins whole; within a life a delete wins; else the later write of each field. Both must be of one id. */
+/** A field with a join of its own. */
+export function mergedField(merge: Merge, stamp: Stamp): FieldState {
+  return { value: shownOf(merge), stamp, merge }
+}
+
+/** The higher life wins whole; within a life a delete wins; else fields are joined. Both must be of one id. */
 export function joinRecords(a: RecordState, b: RecordState, crypto: CryptoProvider): RecordState {
   assert(a.id === b.id && a.collection === b.collection, 'only versions of one record are joined')
   if (a.life !== b.life) return a.life > b.life ? a : b
@@ -53,13 +63,23 @@ export function joinRecords(a: RecordState, b: RecordState, crypto: CryptoProvid
   const fields = new Map(a.fields)
   for (const [name, field] of b.fields) {
     const other = fields.get(name)
-    if (other === undefined || compareFields(field, other, crypto) > 0) fields.set(name, field)
+    fields.set(name, other === undefined ? field : joinFields(field, other, crypto))
   }
   const schema = Math.max(a.schema ?? 0, b.schema ?? 0)
   return { collection, id, home, life, deleted: undefined, fields, ...(schema > 0 ? { schema } : {}) }
 }
 
-/** Same life, same end, same stamps on the same fields: joining one into the other changes nothing. */
+/**
+ * The later one; of one stamp the later kind, of plain values the one with the higher hash. Two that began as one join entry by entry:
+ * the order of beginnings is total, so this is a join too.
+ */
+function joinFields(a: FieldState, b: FieldState, crypto: CryptoProvider): FieldState {
+  const order = compareFields(a, b, crypto)
+  if (order !== 0 || a.merge === undefined || b.merge === undefined) return order >= 0 ? a : b
+  return mergedField(joinMerges(a.merge, b.merge), a.stamp)
+}
+
+/** Same life, same end, same stamps and entries on the same fields: joining one into the other changes nothing. */
 export function equalRecords(a: RecordState, b: RecordState, crypto: CryptoProvider): boolean {
   if (a.life !== b.life || a.schema !== b.schema || a.fields.size !== b.fields.size) return false
   if (compareBytes(a.home ?? NO_HOME, b.home ?? NO_HOME) !== 0) return false
@@ -68,7 +88,7 @@ export function equalRecords(a: RecordState, b: RecordState, crypto: CryptoProvi
   } else if (compareStamps(a.deleted, b.deleted) !== 0) return false
   for (const [name, field] of a.fields) {
     const other = b.fields.get(name)
-    if (other === undefined || compareFields(field, other, crypto) !== 0) return false
+    if (other === undefined || !equalFields(field, other, crypto)) return false
   }
   return true
 }
@@ -86,11 +106,23 @@ function laterStamp(a: Stamp | undefined, b: Stamp | undefined): Stamp | undefin
   return compareStamps(a, b) >= 0 ? a : b
 }
 
+function equalFields(a: FieldState, b: FieldState, crypto: CryptoProvider): boolean {
+  if (compareFields(a, b, crypto) !== 0) return false
+  return a.merge === undefined || b.merge === undefined || equalMerges(a.merge, b.merge)
+}
+
+/** The order of their beginnings; 0 for two that merge. */
 function compareFields(a: FieldState, b: FieldState, crypto: CryptoProvider): number {
   if (a === b) return 0
   const order = compareStamps(a.stamp, b.stamp)
   if (order !== 0) return order
+  const byKind = rankOf(a.merge) - rankOf(b.merge)
+  if (byKind !== 0 || a.merge !== undefined) return byKind
   return compareBytes(valueHash(a.value, crypto), valueHash(b.value, crypto))
+}
+
+function rankOf(merge: Merge | undefined): number {
+  return merge === undefined ? 0 : 1 + mergeKinds.indexOf(merge.kind)
 }
 
 function valueHash(value: Value | undefined, crypto: CryptoProvider): Uint8Array {

@@ -1,7 +1,7 @@
 /** The writes of a record that take values, by name. `delete` takes none and stands apart. */
 import { insertInto, putInto, restoreInto, updateInto } from './record-change.ts'
-import type { FieldValues, RecordName } from './record-change.ts'
-import type { RecordState, Stamp } from './record.ts'
+import type { FieldValues, RecordName, Tick } from './record-change.ts'
+import type { RecordState } from './record.ts'
 
 export type WriteStep = 'insert' | 'put' | 'update' | 'restore'
 
@@ -10,7 +10,7 @@ export type RecordStep = (
   found: RecordState | undefined,
   name: RecordName,
   values: FieldValues,
-  tick: () => Stamp,
+  tick: Tick,
 ) => RecordState
 
 export const writeSteps: Readonly<Record<WriteStep, RecordStep>> = {

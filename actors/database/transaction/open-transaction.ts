@@ -3,7 +3,8 @@
  * Invariant: as long as it is fresh, everything it has read is the newest there is, so all of it belongs to one moment.
  */
 import { BlazeError, bytesKey, limits } from '../../../runtime/index.ts'
-import type { RecordState, Stamp } from '../record/record.ts'
+import type { Tick } from '../record/record-change.ts'
+import type { RecordState } from '../record/record.ts'
 import type { DeleteStep, RecordEdit } from '../record-writer.ts'
 
 /** A record that the transaction has read, and what it has made of it. */
@@ -80,7 +81,7 @@ export class OpenTransaction {
   }
 
   /** Takes all steps, each on another record, or throws and takes none. Returns what each record became; undefined for a delete of nothing. */
-  apply(writes: readonly TouchedStep[], tick: () => Stamp): (RecordState | undefined)[] {
+  apply(writes: readonly TouchedStep[], tick: Tick): (RecordState | undefined)[] {
     const states = writes.map(({ touched, step }) => step(touched.state, tick))
     const changed = writes.flatMap(({ touched, step }, at) => {
       const state = states[at]

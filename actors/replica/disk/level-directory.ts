@@ -36,8 +36,10 @@ export async function openLevelDirectory(path: string): Promise<OrderedStore> {
     const files = await look(path)
     if (!files.isNew && !isHeld) {
       const isSuspect = (await readText(join(at, CLOSED))) === undefined
-      const wholeBytesMax = isSuspect ? limits.suspectTableBytes : limits.openedTableBytes
-      const problems = await checkTables(path, { wholeBytesMax })
+      const depth = isSuspect
+        ? { wholeBytesMax: limits.suspectTableBytes, framesMax: Number.POSITIVE_INFINITY }
+        : { wholeBytesMax: limits.openedTableBytes, framesMax: limits.openedTableFramesMax }
+      const problems = await checkTables(path, depth)
       if (problems.length > 0) throw damaged(path, problems)
       if (isSuspect) await tryLevelStore(path)
     }
@@ -83,7 +85,7 @@ async function keep(at: string, sequence: number): Promise<LevelKeepers> {
   return {
     acknowledged: new Acknowledged(join(at, ACKNOWLEDGED), sequence),
     space: new FreeSpace(at),
-    verifyFiles: (pause) => checkTables(at, { wholeBytesMax: Number.POSITIVE_INFINITY, pause }),
+    verifyFiles: (pause) => checkTables(at, { wholeBytesMax: Number.POSITIVE_INFINITY, framesMax: 0, pause }),
     closed: () => replaceFile(join(at, CLOSED), new Uint8Array()),
     released: () => void opened.delete(at),
   }

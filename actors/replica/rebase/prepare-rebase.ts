@@ -24,6 +24,8 @@ import { salvage } from './salvage.ts'
 import type { Salvaged, SalvageOptions } from './salvage.ts'
 
 export interface PrepareOptions extends SalvageOptions {
+  /** Damage was found since the last opening: what that one did for the same order does not count. */
+  readonly anew?: boolean
   /** Rows that are made from arrivals, and are made anew when these are numbered anew. */
   readonly derived?: readonly RowRange[]
 }
@@ -35,7 +37,8 @@ export async function prepareRebase(
 ): Promise<Salvaged | undefined> {
   const { store, env } = options
   const found = readRebase(store)
-  if (found !== undefined && found.step !== 'clear' && sameOrder(found, order)) return undefined
+  const isBegun = found !== undefined && found.step !== 'clear' && sameOrder(found, order)
+  if (isBegun && options.anew !== true) return undefined
   await store.batch([{ type: 'put', key: rebaseKey, value: encodeRebase({ ...order, step: 'clear' }) }])
   let salvaged: Salvaged | undefined
   if (order.reason === 'forked') await dropDeadCommits(options)

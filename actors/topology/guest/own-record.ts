@@ -2,6 +2,7 @@
  * What a guest shows of a record at home in it that the policy of the host does not show any more: what it wrote itself.
  * Invariant: nothing that another one wrote since is guessed; the host's next word about the record replaces all of it.
  */
+import { changeField } from '../../database/index.ts'
 import type { FieldValues, RecordName } from '../../database/index.ts'
 import type { RecordState } from '../../database/index.ts'
 import type { MirrorWrite } from '../mirror/index.ts'
@@ -25,6 +26,9 @@ export function ownRecord(found: RecordState | undefined, write: OwnWrite): Reco
   // No host orders by this stamp: it is that of a copy.
   const stamp = { ms: nowMs, counter: 0, writer: home.slice(0, WRITER_BYTES) }
   const fields = new Map(step === 'update' ? found?.fields : [])
-  for (const [field, value] of values) fields.set(field, { value, stamp })
+  for (const [field, input] of values) {
+    const state = changeField(fields.get(field), input, { stamp, bootId: home })
+    if (state !== undefined) fields.set(field, state)
+  }
   return { ...name, home, life, deleted: undefined, fields }
 }

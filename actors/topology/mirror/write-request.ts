@@ -4,8 +4,8 @@
  */
 import { BlazeError, ByteReader, ByteWriter, decodeCbor, encodeCbor, limits } from '../../../runtime/index.ts'
 import type { CborItem, Value } from '../../../runtime/index.ts'
-import { fieldNameProblem, idProblem } from '../../database/index.ts'
-import type { FieldValues, RecordInput, WriteStep } from '../../database/index.ts'
+import { FieldOperation, fieldNameProblem, idProblem, operationNames } from '../../database/index.ts'
+import type { FieldInput, FieldValues, RecordInput, WriteStep } from '../../database/index.ts'
 import { decoded, readBit, readCbor, readCollection, readName, writeName } from './message-part.ts'
 
 /** Operations of PROTOCOL §9. */
@@ -51,7 +51,7 @@ export function encodeMirrorWrite(write: MirrorWrite): Uint8Array {
   writeName(writer, write.collection)
   writer.u16(write.inputs.length)
   for (const { id, values } of write.inputs) {
-    const cbor = encodeCbor([...values].flat(), { undefinedAtDepth: VALUE_DEPTH })
+    const cbor = encodeCbor(itemsOf(values), { undefinedAtDepth: VALUE_DEPTH })
     if (cbor.length > limits.recordCborBytesMax)
       throw tooLarge('a record', cbor.length, limits.recordCborBytesMax)
     writeName(writer, id)
@@ -112,20 +112,43 @@ export function parseMirrorAnswer(bytes: Uint8Array): MirrorAnswer {
   return { arrival, existed, hidden }
 }
 
+/** Names and values; an operation as its name and number, and the list of its values. */
+function itemsOf(values: FieldValues): CborItem[] {
+  const items: CborItem[] = []
+  for (const [name, input] of values) {
+    if (input instanceof FieldOperation) items.push([name, operationNames.indexOf(input.name) + 1], [...input.values])
+    else items.push(name, input)
+  }
+  return items
+}
+
 function readValues(reader: ByteReader): FieldValues {
   const cbor = readCbor(reader)
   const items = decoded(reader, () => decodeCbor(cbor, { undefinedAtDepth: VALUE_DEPTH }))
   if (!isList(items) || items.length % 2 !== 0) throw reader.violation('no array of names and values')
-  const values = new Map<string, Value | undefined>()
+  const values = new Map<string, FieldInput>()
   for (let at = 0; at < items.length; at += 2) {
-    const name = items[at]
+    const head = items[at]
+    const [name, operation] = isList(head) && head.length === 2 ? head : [head]
     if (typeof name !== 'string') throw reader.violation('the name of a field is no text')
     const problem = values.has(name) ? 'it stands there twice' : fieldNameProblem(name)
     if (problem !== undefined) throw reader.violation(`the name of a field: ${problem}`)
     // The decoder lets nothing through but values, and undefined at this depth.
-    values.set(name, items[at + 1] as Value | undefined)
+    const value = items[at + 1] as Value | undefined
+    values.set(name, isList(head) ? readOperation(reader, operation, value) : value)
   }
   return values
+}
+
+function readOperation(reader: ByteReader, number: CborItem, values: Value | undefined): FieldOperation {
+  const name = typeof number === 'number' ? operationNames[number - 1] : undefined
+  if (name === undefined || !Array.isArray(values)) throw reader.violation('an operation that is none')
+  try {
+    return new FieldOperation(name, values)
+  } catch (error) {
+    if (error instanceof TypeError) throw reader.violation(error.message)
+    throw error
+  }
 }
 
 function isList(item: CborItem): item is readonly CborItem[] {

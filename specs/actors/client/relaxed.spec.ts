@@ -1,8 +1,9 @@
 /** `durability: 'relaxed'`: what resolves early, what does not, and what `flush` and `close` say. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { openIn } from '../../../actors/client/index.ts'
+import { openIn, partsOf } from '../../../actors/client/index.ts'
 import type { BlazeDBClient } from '../../../actors/client/index.ts'
+import type { GuestWritten } from '../../../actors/database/index.ts'
 import { createClientWorld, KEY } from './simulated-client.ts'
 import type { ClientWorld } from './simulated-client.ts'
 
@@ -67,6 +68,32 @@ test('a read after a relaxed write shows it, synced', async () => {
 
   assert.equal(await settle(bugs.get('a')), { id: 'a', n: 1 })
   assert.is(db.status().lastArrival, 1)
+})
+
+test('a guest is told of its write when it is synced, in relaxed mode too', async () => {
+  const { db, settle } = await opened()
+  const { database } = partsOf(db)
+  const policy = {
+    home: new Uint8Array(16),
+    check: () => undefined,
+    visible: () => true,
+    fieldVisible: () => true,
+  }
+
+  for (const step of ['insert', 'delete'] as const) {
+    const before = db.status().lastArrival
+    await settle(
+      database.request<GuestWritten>((reply) => ({
+        type: 'guest.write',
+        step,
+        collection: 'bugs',
+        inputs: [{ id: 'a', values: new Map() }],
+        policy,
+        reply,
+      })),
+    )
+    assert.is(db.status().lastArrival, before + 1)
+  }
 })
 
 test('close syncs what is relaxed', async () => {

@@ -4,7 +4,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { lostValues } from '../../../actors/database/inbox/lost-value.ts'
 import type { Sibling } from '../../../actors/database/inbox/lost-value.ts'
-import { deleteFrom, insertInto, putInto, updateInto } from '../../../actors/database/record/record-change.ts'
+import { createTick, deleteFrom, insertInto, putInto, updateInto } from '../../../actors/database/record/record-change.ts'
+import type { Tick } from '../../../actors/database/record/record-change.ts'
 import { compareStamps, joinRecords } from '../../../actors/database/record/record.ts'
 import type { RecordState, Stamp } from '../../../actors/database/record/record.ts'
 import { contextOf } from '../../../actors/replica/index.ts'
@@ -44,11 +45,14 @@ class Device {
 
   write(
     ms: number,
-    change: (found: RecordState | undefined, tick: () => Stamp) => RecordState | undefined,
+    change: (found: RecordState | undefined, tick: Tick) => RecordState | undefined,
   ): void {
     const { state: found } = this
     const stamp = { ms, counter: 0, writer: this.replicaId }
-    const state = change(found, () => stamp)
+    const state = change(
+      found,
+      createTick(new Uint8Array(16), () => stamp),
+    )
     if (state === undefined || state === found) return
     this.#seq += 1
     const seen = new Set(this.live.flatMap((version) => [...version.seen]))
@@ -112,7 +116,7 @@ function pair(): [Device, Device] {
 
 const update =
   (fields: Record<string, number | undefined>) =>
-  (found: RecordState | undefined, tick: () => Stamp): RecordState =>
+  (found: RecordState | undefined, tick: Tick): RecordState =>
     updateInto(found, name, values(fields), tick)
 
 test('the earlier of two concurrent values is lost, and what nobody changed is not', () => {
@@ -133,6 +137,18 @@ test('a value that the other had seen and overwrote is not lost, although its si
   a.receive(b)
 
   assert.equal(lostOf(a.live), [])
+})
+
+test('a value that both had merged is not lost when one of them overwrites it', () => {
+  const [a, b, c] = [new Device(1), new Device(2), new Device(3)]
+  a.write(1, (found, tick) => insertInto(found, name, values({ f: 1 }), tick))
+  b.receive(a)
+  c.receive(a)
+  b.write(2, update({ g: 1 }))
+  c.write(3, update({ f: 2 }))
+  b.receive(c)
+
+  assert.equal(lostOf(b.live), [])
 })
 
 test('a concurrent delete costs what was written beside it, not what it ended knowingly', () => {

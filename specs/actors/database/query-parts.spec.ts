@@ -12,7 +12,7 @@ import { compareValues } from '../../../actors/database/record/value-order.ts'
 import { createSimulation, equalValue, limits } from '../../../runtime/index.ts'
 import type { Value } from '../../../runtime/index.ts'
 import { arbitraryValue } from '../../runtime/codec/arbitrary-value.ts'
-import { MemoryView, recordOf } from './memory-view.ts'
+import { indexOn, MemoryView, recordOf } from './memory-view.ts'
 
 const path = fc.constantFrom('a', 'b.c', '__proto__', 'é')
 const cursor: fc.Arbitrary<Cursor> = fc
@@ -127,6 +127,23 @@ test('sums of integers are exact in any order, and extremes are those of the ord
       }
     }),
   )
+})
+
+test('an extreme is read off an index that begins with the field, and nothing else is looked at', async () => {
+  const simulation = createSimulation(1)
+  const view = new MemoryView([indexOn('n', 'm')])
+  for (let n = 0; n < 50; n += 1) view.set(recordOf(`r${n}`, n < 5 ? { m: n } : { n, m: n % 3 }))
+  const queries = new RecordQueries({ env: simulation.env('app'), view, settled: () => undefined })
+  const of = async (op: 'min' | 'max', field: string): Promise<unknown> => {
+    view.looked.length = 0
+    const query = queryOf('c', { filter: { field: 'm', op: '>=', value: 0 } })
+    const [row] = await queries.aggregate(query, [], { value: { op, field } })
+    return [row, view.looked.length < 50]
+  }
+
+  assert.equal(await of('min', 'n'), [{ value: 5 }, true])
+  assert.equal(await of('max', 'n'), [{ value: 49 }, true])
+  assert.equal(await of('max', 'm'), [{ value: 4 }, false])
 })
 
 test('groups whose keys are too long to tell apart stay apart', () => {

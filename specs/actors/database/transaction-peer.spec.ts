@@ -1,9 +1,10 @@
 /** Transactions and other devices: a peer shows all of one or nothing, and what peers bring in counts as another writer. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { WaitOptions } from '../../../actors/client/index.ts'
 import { runTransaction } from '../../../actors/client/transaction.ts'
 import type { TransactionWork } from '../../../actors/client/transaction.ts'
-import type { RecordChange } from '../../../actors/database/index.ts'
+import type { ImportedRecord, RecordChange } from '../../../actors/database/index.ts'
 import { deviceOf } from '../../../actors/database/index.ts'
 import { BlazeError, nodeCrypto } from '../../../runtime/index.ts'
 import { createMembers, spaceOf } from './member.ts'
@@ -11,8 +12,8 @@ import type { Member } from './member.ts'
 
 const collection = 'c'
 
-function transact<R>(member: Member, work: TransactionWork<R>): Promise<R> {
-  return runTransaction(member.database, work)
+function transact<R>(member: Member, work: TransactionWork<R>, options?: WaitOptions): Promise<R> {
+  return runTransaction(member.database, work, options)
 }
 
 async function codeOf(work: Promise<unknown>): Promise<string> {
@@ -93,6 +94,18 @@ test('all fields of one transaction have one stamp: of two concurrent ones, one 
   await members.send(bob, alice)
 
   const names = new Set((await alice.all()).map(({ by }) => by))
+  const states = await members.settle(
+    alice.database.request<ImportedRecord[]>((reply) => ({
+      type: 'mirror.read',
+      names: ids.map((id) => ({ collection, id })),
+      reply,
+    })),
+  )
+  const stamps = states.map(({ fields }) => fields.get('by')?.stamp)
+  assert.equal(
+    stamps,
+    stamps.map(() => stamps[0]),
+  )
   assert.is(names.size, 1)
   assert.equal(await bob.all(), await alice.all())
 })
@@ -174,6 +187,35 @@ test('a peer that brings in a new match makes a transaction that asked for it ru
   )
 
   assert.equal(counts, [0, 1])
+})
+
+test('a hold that ends counts as another writer', async () => {
+  const members = createMembers()
+  const alice = await members.add('alice')
+  const early = await members.add('early', { clockOffsetMs: 400_000 })
+  await alice.write('insert', 'x', { n: 0 })
+  await members.send(alice, early)
+  await early.write('update', 'x', { n: 10 })
+  await members.send(early, alice)
+  const seen: unknown[] = []
+
+  await members.settle(
+    transact(
+      alice,
+      async (tx) => {
+        const inside = tx.collection(collection)
+        const n = Number((await inside.get('x'))?.['n'])
+        seen.push(n)
+        if (seen.length === 1) {
+          await new Promise<void>((resolve) => members.simulation.env('clock').after(200_000, resolve))
+        }
+        await inside.update('x', { n: n + 1 })
+      },
+      { timeoutMs: 300_000 },
+    ),
+  )
+
+  assert.equal(seen, [0, 10])
 })
 
 test('a reader has no transactions that write', async () => {

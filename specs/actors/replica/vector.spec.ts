@@ -1,5 +1,5 @@
 /**
- * Frozen bytes of PROTOCOL §1–§3, §6.1 and §10 (specs/vectors/replica.json). `REWRITE=1` writes the file anew; the difference is
+ * Frozen bytes of PROTOCOL §1–§3, §6.1, §10 and §14 (specs/vectors/replica.json). `REWRITE=1` writes the file anew; the difference is
  * then read by a person, because every change of it is a change of the protocol.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -18,9 +18,11 @@ import {
   arrivalKey,
   batchKey,
   commitKey,
+  confirmedKey,
   cursorKey,
   encodeBatch,
   encodeCommitRow,
+  encodeConfirmed,
   encodeCursor,
   encodeIncarnations,
   encodeSoundness,
@@ -29,10 +31,18 @@ import {
   formatKey,
   headKey,
   incarnationsKey,
+  rebaseKey,
   soundnessKey,
   tagKey,
   vectorKey,
 } from '../../../actors/replica/row.ts'
+import { encodeRebase } from '../../../actors/replica/rebase/rebase.ts'
+import {
+  encodeScrubNodes,
+  encodeScrubPrefixes,
+  encodeScrubTags,
+} from '../../../actors/replica/scrub-message.ts'
+import { ScrubTree, scrubLeaf } from '../../../actors/replica/scrub-tree.ts'
 import { SetHash } from '../../../actors/replica/set-hash.ts'
 import { bytesKey, fromHex, nodeCrypto, toHex } from '../../../runtime/index.ts'
 import { nobleCrypto } from '../../../runtime/crypto/noble-crypto.ts'
@@ -74,6 +84,9 @@ function build(crypto: CryptoProvider): Record<string, string> {
   setHash.add(tombstone.hash)
   setHash.add(new Uint8Array(16).fill(0xff))
   const held = [envelope, tombstone].map((one) => ({ envelope: one, commitFirstSeq: record.firstSeq }))
+  const tree = new ScrubTree()
+  for (const one of [envelope, tombstone]) tree.add(tag, one.hash)
+  const nodes = [{ depth: 0, nibbles: 0 }, { depth: 1, nibbles: 3 }, scrubLeaf(tag)]
   const vector = new Map([entry, other].map((one) => [bytesKey(one.replicaId), one]))
   const made = {
     spaceId,
@@ -102,6 +115,8 @@ function build(crypto: CryptoProvider): Record<string, string> {
     keyHead: headKey(258),
     keyCursor: cursorKey(signer.publicKey),
     keyBatch: batchKey(258),
+    keyConfirmed: confirmedKey,
+    keyRebase: rebaseKey,
     rowIncarnations: encodeIncarnations([{ id: bootId, firstArrival: 3 }]),
     rowTag: encodeTagRow({ arrival: 12, live: held }),
     rowCommit: encodeCommitRow({ record: many.record, live: [0, 2, 0], lists: [...many.lists] }),
@@ -118,6 +133,16 @@ function build(crypto: CryptoProvider): Record<string, string> {
     }),
     keySoundness: soundnessKey,
     rowSoundness: encodeSoundness({ isOpen: true, isDamaged: false, verifiedAtMs: 0x0102_0304_0506 }),
+    rowConfirmed: encodeConfirmed(258),
+    rowRebaseOfDevice: encodeRebase({
+      step: 'reissue',
+      reason: 'forked',
+      left: { replicaId, forkPoint: 0x0a0b_0c0d },
+    }),
+    rowRebaseOfRelay: encodeRebase({ step: 'round', reason: 'damaged' }),
+    scrubPrefixes: encodeScrubPrefixes(nodes),
+    scrubNodes: encodeScrubNodes(nodes.map((prefix) => tree.node(prefix))),
+    scrubTags: encodeScrubTags([{ tag, sum: setHash.bytes() }]),
   }
   return Object.fromEntries(Object.entries(made).map(([name, bytes]) => [name, toHex(bytes)]))
 }

@@ -363,7 +363,7 @@ function sameValues(a: RecordInput, b: RecordInput | undefined): boolean {
     a.values.size === b.values.size &&
     [...a.values].every(([name, value]) => {
       const found = b.values.get(name)
-      return value === undefined || found === undefined ? value === found : equalValue(value, found)
+      return sameInput(value, found)
     })
   )
 }
