@@ -11,15 +11,22 @@ export type { Space } from './team/index.ts'
 
 // For applications.
 export {
+  add,
   BlazeDBClient,
   Collection,
   connectIn,
+  counter,
   GroupedQuery,
+  increment,
   joinIn,
   LiveResults,
+  max,
+  min,
   openIn,
   QueryBuilder,
   RemoteNode,
+  remove,
+  set,
   restoreIn,
   SyncPolicy,
   Transaction,

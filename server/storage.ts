@@ -138,6 +138,9 @@ class SpaceStorage implements Storage {
       inspect: (space) => ({
         space: key,
         ...(space === undefined ? {} : { records: space.replica.liveEnvelopes }),
+        ...(space?.replica.misfit.rebase === undefined
+          ? {}
+          : { rebasing: space.replica.misfit.rebase.reason }),
       }),
     })
     const entry: Entry = {

@@ -54,7 +54,7 @@ export async function runAtomically<R>(
   options: WaitOptions,
 ): Promise<R> {
   const run = new TransactionRun(database, work)
-  const bounds = { timeoutMs: limits.waitMs, ...options }
+  const bounds = { ...options, timeoutMs: options.timeoutMs ?? limits.waitMs }
   try {
     return await boundedWrite(database.env, 'transaction', bounds, run.start())
   } catch (error) {

@@ -3,7 +3,7 @@
  * Invariant: a call stages all of its records or none, and what it staged is seen by the next write at once.
  */
 import { BlazeError } from '../../runtime/index.ts'
-import type { CryptoProvider, Value } from '../../runtime/index.ts'
+import type { CryptoProvider } from '../../runtime/index.ts'
 import type { OwnDraft, WriteOptions } from '../replica/index.ts'
 import type { Space } from '../team/index.ts'
 import type { HybridClock } from './clock.ts'

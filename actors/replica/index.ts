@@ -27,7 +27,7 @@ export type {
 } from './replica.ts'
 
 // The way back of a misfit.
-export { prepareRebase } from './rebase/prepare-rebase.ts'
+export { checkFormat, prepareRebase } from './rebase/prepare-rebase.ts'
 export { readConfirmed, readRebase } from './rebase/rebase.ts'
 export type { LeftReplica, Rebase, RebaseOrder, RebaseReason } from './rebase/rebase.ts'
 export type { RowRange } from './rebase/row-walk.ts'
@@ -46,7 +46,7 @@ export type { Vector, VectorEntry } from './vector.ts'
 // Moving.
 export { BackupRows, beginRestoredStore, openBackupRows } from './backup-rows.ts'
 export type { BackupRowsOptions } from './backup-rows.ts'
-export { openTagSnapshot, TagSnapshot } from './tag-snapshot.ts'
+export { openTagSnapshot } from './tag-snapshot.ts'
 export type { FilePort, FileSink, FileSource } from './file-port.ts'
 
 // Disk.

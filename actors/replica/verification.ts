@@ -57,7 +57,7 @@ export class Verification {
     const { signal } = this.#background
     const pass = async (): Promise<void> => {
       await this.#sleep(limits.verifyDelayMs, signal)
-      await this.#next(() => this.#pass({ signal }, this.#paced(signal)))
+      await inTurn(this.#host.env, () => this.#next(() => this.#pass({ signal }, this.#paced(signal))))
     }
     pass().catch((error: unknown) => {
       // Ended, or the store failed: then its replica has told everybody.
@@ -129,6 +129,10 @@ export class Verification {
         pause,
       })
       return await this.#report(counts, findings, startedMs)
+    } catch (error) {
+      // A disk that cannot be read is found here first while nobody writes.
+      if (error instanceof BlazeError && error.code === 'POISONED') this.#host.poison(error)
+      throw error
     } finally {
       this.#progress = undefined
       await snapshot.close()
@@ -187,6 +191,19 @@ export class Verification {
     if (this.#ended.signal.aborted) throw new BlazeError('CLOSED', 'the replica is closed')
     if (signal?.aborted === true) throw new BlazeError('ABORTED', 'the pass was ended by its caller')
   }
+}
+
+/** The newest pass of a process that runs by itself. */
+const turns = new WeakMap<Env, Promise<unknown>>()
+
+/** After a power cut a supervisor has many passes due: one after the other they stay a small share of the time. */
+function inTurn<T>(env: Env, pass: () => Promise<T>): Promise<T> {
+  const turn = (turns.get(env) ?? Promise.resolve()).then(pass)
+  turns.set(
+    env,
+    turn.catch(() => undefined),
+  )
+  return turn
 }
 
 const NO_COUNTS: AuditCounts = { rows: 0, bytes: 0, commits: 0, tags: 0, envelopes: 0 }

@@ -4,7 +4,7 @@
  */
 import { BlazeError, equalBytes, fromHex } from '../../runtime/index.ts'
 import type { CryptoProvider, Env, ErrorCode } from '../../runtime/index.ts'
-import { openReplica, prepareRebase, readRebase } from '../replica/index.ts'
+import { checkFormat, openReplica, prepareRebase, readRebase } from '../replica/index.ts'
 import type {
   LeftReplica,
   OrderedStore,
@@ -183,6 +183,7 @@ async function prepare(
     await prepareRebase({ ...common, authority: team }, order)
     return
   }
+  checkFormat(store, spaceId)
   const { left } = order
   const ownId = left && own && { own: { replicaId: left.replicaId, signKey: own.signer.publicKey } }
   const { authority, lost } = await salvageTeam(team, store, { crypto, ...ownId })

@@ -17,8 +17,15 @@ const INT_MAX = 2n ** 63n - 1n
 /** Milliseconds, either side of the epoch, for which seconds as a double give the same date back: about 71,000 years. */
 const DATE_MS_MAX = 2 ** 51
 
-/** A deep copy of `input`. `BAD_VALUE` names the place: unknown type, lone surrogate, too deep, out of range, undefined. */
+/** What is left of the copy that is being made: bytes that its CBOR takes at least. */
+let room = 0
+
+/**
+ * A deep copy of `input`. `BAD_VALUE` names the place: unknown type, lone surrogate, too deep, out of range, undefined. `TOO_LARGE` once
+ * it is clear that no record has room for it, so that a small web of shared objects does not become a huge tree.
+ */
 export function copyValue(input: unknown, place: string): Value {
+  room = limits.recordCborBytesMax
   return copy(input, place, 0)
 }
 
@@ -88,6 +95,7 @@ export function integerProblem(value: bigint): string | undefined {
 }
 
 function copy(input: unknown, place: string, depth: number): Value {
+  take(1, place)
   switch (typeof input) {
     case 'boolean':
     case 'number':
@@ -98,6 +106,7 @@ function copy(input: unknown, place: string, depth: number): Value {
       return input >= Number.MIN_SAFE_INTEGER && input <= Number.MAX_SAFE_INTEGER ? Number(input) : input
     }
     case 'string':
+      take(input.length, place)
       if (!isWellFormed(input)) throw bad(place, 'the text has a lone surrogate')
       return input
     case 'object':
@@ -108,7 +117,10 @@ function copy(input: unknown, place: string, depth: number): Value {
 }
 
 function copyObject(input: object, place: string, depth: number): Value {
-  if (input instanceof Uint8Array) return new Uint8Array(input)
+  if (input instanceof Uint8Array) {
+    take(input.length, place)
+    return new Uint8Array(input)
+  }
   if (input instanceof Uuid) return input
   if (input instanceof Date) {
     const problem = dateProblem(input.getTime())
@@ -116,17 +128,34 @@ function copyObject(input: object, place: string, depth: number): Value {
     return new Date(input.getTime())
   }
   if (depth >= limits.valueDepthMax) throw bad(place, `nested deeper than ${limits.valueDepthMax}`)
-  if (Array.isArray(input)) {
-    // Not `map`, which skips holes: a hole reads as undefined and is refused like one.
-    return Array.from({ length: input.length }, (_, at) => copy(input[at], `${place}[${at}]`, depth + 1))
-  }
+  if (Array.isArray(input)) return copyArray(input, place, depth)
   if (!isPlainObject(input)) throw bad(place, 'an object with a class is no value')
+  if (hasSymbols(input)) throw bad(place, 'a symbol is no name')
   const out: { [name: string]: Value } = {}
   for (const name of Object.keys(input)) {
     if (!isWellFormed(name)) throw bad(place, 'a name has a lone surrogate')
     setOwn(out, name, copy(input[name], `${place}.${name}`, depth + 1))
   }
   return out
+}
+
+function copyArray(input: readonly unknown[], place: string, depth: number): Value[] {
+  if (Object.getPrototypeOf(input) !== Array.prototype) throw bad(place, 'an array with a class is no value')
+  const { length } = input
+  // Not `map`, which skips holes: a hole reads as undefined and is refused like one.
+  const out = Array.from({ length }, (_item, at) => copy(input[at], `${place}[${at}]`, depth + 1))
+  if (Object.keys(input).length !== length || hasSymbols(input)) throw bad(place, 'an array has items only')
+  return out
+}
+
+/** Names that are symbols would be lost. */
+function hasSymbols(input: object): boolean {
+  return Object.getOwnPropertySymbols(input).length > 0
+}
+
+function take(bytes: number, place: string): void {
+  room -= bytes
+  if (room < 0) throw new BlazeError('TOO_LARGE', `${place.slice(0, 200)}: no record has room for this value`)
 }
 
 function bad(place: string, problem: string): BlazeError {

@@ -11,7 +11,7 @@ import { inTurn } from './report.ts'
 import type { Measure } from './report.ts'
 import { withStore } from './store-opening.ts'
 import type { StoreRun } from './store-plan.ts'
-import { makeStoreRows, slicesOf } from './store-rows.ts'
+import { makeStoreRows, rowKinds, slicesOf } from './store-rows.ts'
 import type { RowKind, RowRange } from './store-rows.ts'
 import type { StoreSystem } from './store-system.ts'
 
@@ -44,7 +44,7 @@ export function runInsert64(run: StoreRun): Promise<void> {
 }
 
 async function runPlan(run: StoreRun, plan: InsertPlan): Promise<void> {
-  for (const kind of run.kinds) await runRounds(run, plan, kind)
+  for (const kind of rowKinds) await runRounds(run, plan, kind)
 }
 
 async function runRounds(run: StoreRun, plan: InsertPlan, kind: RowKind): Promise<void> {

@@ -36,12 +36,13 @@ export async function runOverwrite(run: StoreRun): Promise<void> {
       { progress: (count) => step.at(count) },
     )
     step.end()
-    const { ms, samples, allocatedBytes, liveBytes, pauseMs } = result
+    const { ms, samples, allocatedBytes, liveBytes, pauseMs, loopMs } = result
     if (samples < samplesMin) throw new Error(`the directory was looked at ${samples} times`)
     const { report } = run
     const ratio = allocatedBytes / liveBytes
     report.round({ bench: 'overwrite-size', system, unit: 'ratio', params }, ratio, { samples })
-    report.round({ bench: 'overwrite-pause', system, unit: 'ms', params }, pauseMs)
+    const more = { loop: Number(loopMs.toFixed(1)) }
+    report.round({ bench: 'overwrite-pause', system, unit: 'ms', params }, pauseMs, more)
     report.round({ bench: 'overwrite', system, unit: 'records/s', params }, (overwrites * 1_000) / ms)
   }
 }

@@ -79,5 +79,6 @@ export function storeSizes({ quick, records }: GroupOptions): StoreSizes {
 export interface StoreRun extends GroupOptions {
   readonly sizes: StoreSizes
   readonly systems: readonly SystemName[]
-  readonly kinds: readonly RowKind[]
+  /** Of the benches that begin with stored rows; inserts are measured with all. */
+  readonly readKinds: readonly RowKind[]
 }

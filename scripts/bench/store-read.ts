@@ -23,7 +23,7 @@ export async function inRounds(
   { bench, records, systems = run.systems }: Pick<Measure, 'bench'> & RoundOptions,
   once: (rows: StoredRows, round: number) => Promise<void>,
 ): Promise<void> {
-  for (const kind of run.kinds) {
+  for (const kind of run.readKinds) {
     for (const system of systems) await storedRows(run, { system, kind, records })
     for (let round = 1; round <= run.rounds; round += 1) {
       process.stderr.write(`${bench}, ${records} ${kind} rows: round ${round} of ${run.rounds}\n`)
@@ -66,7 +66,7 @@ export function runRange(run: StoreRun): Promise<void> {
 export async function runScan(run: StoreRun): Promise<void> {
   const { records } = run.sizes
   const filters = new Map<RowKind, { lat: number; matches: number }>()
-  for (const kind of run.kinds) filters.set(kind, filterOf(run, kind, records))
+  for (const kind of run.readKinds) filters.set(kind, filterOf(run, kind, records))
   await inRounds(run, { bench: 'scan', records }, async (rows) => {
     const { lat, matches } = filters.get(rows.kind) ?? { lat: 0, matches: 0 }
     const { ms, againMs } = await callFresh(run, 'scan', { ...rows, lat, matches })

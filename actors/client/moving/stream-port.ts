@@ -40,7 +40,7 @@ export async function writeInto<T>(
   const write = (bytes: Uint8Array): Promise<void> =>
     new Promise((resolve, reject) => {
       if (fault !== undefined) reject(fault)
-      else target.write(bytes, (error) => (error == null ? resolve() : reject(error)))
+      else target.write(bytes, (error) => (error instanceof Error ? reject(error) : resolve()))
     })
   try {
     return await work({ write })

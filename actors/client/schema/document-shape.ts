@@ -125,7 +125,8 @@ export class DocumentShape<Out = Doc> {
       if (value === undefined) continue
       const before = Object.hasOwn(doc, name) ? doc[name] : undefined
       if (before !== undefined && !sameInput(before, value)) throw this.#notAdditive('changes', name)
-      if (value instanceof FieldOperation) throw this.#invalid(`upgrade gives an operation for the field ${name}`)
+      if (value instanceof FieldOperation)
+        throw this.#invalid(`upgrade gives an operation for the field ${name}`)
       setOwn(added, name, value)
     }
     for (const name of Object.keys(doc)) {
@@ -149,7 +150,7 @@ export class DocumentShape<Out = Doc> {
 }
 
 /** Its own copy. */
-export function fieldsOf(doc: Doc): Fields {
+function fieldsOf(doc: Doc): Fields {
   const fields: Fields = {}
   for (const [name, value] of Object.entries(doc)) if (name !== 'id') setOwn(fields, name, cloneValue(value))
   return fields

@@ -80,7 +80,7 @@ function parsePlain(
 }
 
 /** `TypeError` unless applications may write it. */
-export function checkCollection(name: string): string {
+function checkCollection(name: string): string {
   const problem = openCollectionProblem(name)
   if (problem !== undefined) throw new TypeError(`collection: ${problem}`)
   return name

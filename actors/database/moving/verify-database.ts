@@ -3,7 +3,6 @@
  * open to, and indexes against records. Invariant: it only reads; what is wrong with the store makes it `damaged`, as any pass does.
  */
 import { limits, toHex } from '../../../runtime/index.ts'
-import type { CryptoProvider } from '../../../runtime/index.ts'
 import type { Envelope } from '../../replica/index.ts'
 import type { Database } from '../database.ts'
 import type { IndexAudit } from '../index/index-audit.ts'

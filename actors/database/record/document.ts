@@ -33,6 +33,7 @@ export interface ParsedDoc {
 /** `TypeError` for something that is no plain object or has a bad id, `BAD_VALUE` for a value that cannot be stored. */
 export function parseDoc(input: unknown): ParsedDoc {
   if (!isPlainObject(input)) throw new TypeError('doc: expected a plain object')
+  if (Object.getOwnPropertySymbols(input).length > 0) throw new TypeError('doc: a symbol is no name of a field')
   const values = new Map<string, FieldInput>()
   for (const name of Object.keys(input)) {
     if (name === 'id') continue

@@ -42,7 +42,8 @@ export class FieldOperation {
   /** `TypeError` for what the operation does not take, `BAD_VALUE` for a value that is none. */
   constructor(name: OperationName, values: readonly unknown[]) {
     this.name = name
-    this.values = values.map((value) => copyValue(value, name))
+    // As a list, because a set is read as one: an element may be nested less deep than a value.
+    this.values = copyValue([...values], name) as Value[]
     const problem = operationProblem(name, this.values)
     if (problem !== undefined) throw new TypeError(`${name}: ${problem}`)
   }
@@ -74,7 +75,7 @@ export class FieldOperation {
     switch (this.name) {
       case 'counter':
       case 'increment':
-        return { kind: 'counter', entries: new Map([[origin, { n: 1, sum: Number(this.#one) }]]) }
+        return { kind: 'counter', entries: new Map([[origin, { n: 1, sum: Number(this.#one) + 0 }]]) }
       case 'max':
       case 'min':
         return { kind: this.name, value: this.#one }

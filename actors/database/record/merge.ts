@@ -99,8 +99,9 @@ export function shownOf(merge: Merge): Value {
   }
 }
 
-/** The order of values, and of their bytes where that says equal: 0 and −0 are two values. */
+/** The order of values; what that calls equal has another order too: −0 before 0, the rest by its bytes. */
 function exactOrder(a: Value, b: Value): number {
+  if (a === 0 && b === 0) return Number(Object.is(b, -0)) - Number(Object.is(a, -0))
   return compareValues(a, b) || compareBytes(encodeCbor(a), encodeCbor(b))
 }
 

@@ -9,13 +9,15 @@ import {
   encodeCbor,
   limits,
   readU32,
+  slabBytes,
   writeU32,
 } from '../../../runtime/index.ts'
 import type { CborItem, Value } from '../../../runtime/index.ts'
 import { collectionProblem, fieldNameProblem, idProblem } from './name.ts'
 import { FIRST_SCHEMA_VERSION, SCHEMA_VERSION_MAX } from './schema-version.ts'
+import { decodeMerge, encodeMerge, kindNumber } from './merge-body.ts'
 import type { FieldState, RecordState, Stamp } from './record.ts'
-import { compareStamps } from './record.ts'
+import { compareStamps, mergedField } from './record.ts'
 
 const LENGTH_BYTES = 4
 /** Removed fields stand in the array of fields inside the array of the body. */
@@ -26,7 +28,8 @@ const MS_MAX = 2 ** 48 - 1
 /** `TOO_LARGE` above `limits.recordCborBytesMax`, `BAD_VALUE` for a value that is none. */
 export function encodeBody(state: RecordState): Uint8Array {
   const cbor = encodeRecord(state)
-  const plain = new Uint8Array(padmeLength(LENGTH_BYTES + cbor.length))
+  // Sealed at once, and of no use after that.
+  const plain = slabBytes(padmeLength(LENGTH_BYTES + cbor.length))
   writeU32(plain, 0, cbor.length)
   plain.set(cbor, LENGTH_BYTES)
   return plain
@@ -37,9 +40,11 @@ export function encodeRecord(state: RecordState): Uint8Array {
   const stamps = new StampTable()
   const fields: CborItem[] = []
   if (state.deleted !== undefined) stamps.index(state.deleted)
-  for (const name of [...state.fields.keys()].sort(byCodeUnit)) {
+  for (const name of sortedNames(state.fields)) {
     const field = state.fields.get(name) as FieldState
-    fields.push(name, stamps.index(field.stamp), field.value)
+    const index = stamps.index(field.stamp)
+    if (field.merge === undefined) fields.push(name, index, field.value)
+    else fields.push(name, [index, kindNumber(field.merge)], encodeMerge(field.merge))
   }
   const item: CborItem[] = [state.collection, state.id, state.home, stamps.rows, fields]
   if (state.schema !== undefined) item.push(state.schema)
@@ -109,24 +114,38 @@ export function padmeLength(length: number): number {
 
 class StampTable {
   readonly rows: CborItem[] = []
-  readonly #known = new Map<string, number>()
-  #last: Stamp | undefined
-  #lastIndex = 0
+  /** Made at the second stamp: most records have one, shared by their fields. */
+  #known: Map<string, number> | undefined
+  #first: Stamp | undefined
 
   index(stamp: Stamp): number {
-    // Most records have one stamp, shared by their fields.
-    if (this.#last !== undefined && compareStamps(this.#last, stamp) === 0) return this.#lastIndex
+    if (this.#first === undefined) {
+      this.#first = stamp
+      return this.#push(stamp)
+    }
+    if (compareStamps(this.#first, stamp) === 0) return 0
+    this.#known ??= new Map()
     const key = `${stamp.ms} ${stamp.counter} ${bytesKey(stamp.writer)}`
     let index = this.#known.get(key)
     if (index === undefined) {
-      index = this.rows.length
-      this.rows.push([stamp.ms, stamp.counter, stamp.writer])
+      index = this.#push(stamp)
       this.#known.set(key, index)
     }
-    this.#last = stamp
-    this.#lastIndex = index
     return index
   }
+
+  #push({ ms, counter, writer }: Stamp): number {
+    return this.rows.push([ms, counter, writer]) - 1
+  }
+}
+
+/** In order of code units; those of a record that was decoded are already. */
+function sortedNames(fields: RecordState['fields']): string[] {
+  const names = Array.from(fields.keys())
+  for (let at = 1; at < names.length; at += 1) {
+    if ((names[at - 1] as string) > (names[at] as string)) return names.sort(byCodeUnit)
+  }
+  return names
 }
 
 function readStamps(rows: CborItem): Stamp[] {
@@ -146,13 +165,15 @@ function readFields(rows: CborItem, stamps: readonly Stamp[]): Map<string, Field
   let before: string | undefined
   for (let at = 0; at < rows.length; at += 3) {
     const name: CborItem = rows[at]
-    const index: CborItem = rows[at + 1]
+    const head: CborItem = rows[at + 1]
+    const [index, kind] = Array.isArray(head) && head.length === 2 ? (head as CborItem[]) : [head]
     if (typeof name !== 'string' || fieldNameProblem(name) !== undefined) throw bad('the name of a field')
     if (before !== undefined && byCodeUnit(before, name) >= 0) throw bad('its fields are not in order')
     const stamp = typeof index === 'number' ? stamps[index] : undefined
     if (stamp === undefined) throw bad('the stamp of a field')
     // The decoder lets nothing through but values, and undefined at this depth.
-    fields.set(name, { value: rows[at + 2] as Value | undefined, stamp })
+    const value = rows[at + 2] as Value | undefined
+    fields.set(name, Array.isArray(head) ? mergedField(decodeMerge(kind, value), stamp) : { value, stamp })
     before = name
   }
   return fields

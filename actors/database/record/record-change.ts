@@ -32,23 +32,13 @@ export interface RecordName {
 type Found = RecordState | undefined
 
 /** `RECORD_EXISTS` when it is alive. A deleted id starts its next life. */
-export function insertInto(
-  found: Found,
-  name: RecordName,
-  values: FieldValues,
-  tick: Tick,
-): RecordState {
+export function insertInto(found: Found, name: RecordName, values: FieldValues, tick: Tick): RecordState {
   if (isAlive(found)) throw exists(name)
   return beginLife(found, name, values, tick)
 }
 
 /** `NOT_FOUND` for an id that was never there, `RECORD_EXISTS` when it is alive. */
-export function restoreInto(
-  found: Found,
-  name: RecordName,
-  values: FieldValues,
-  tick: Tick,
-): RecordState {
+export function restoreInto(found: Found, name: RecordName, values: FieldValues, tick: Tick): RecordState {
   if (found === undefined) throw missing(name)
   return insertInto(found, name, values, tick)
 }
@@ -73,12 +63,7 @@ export function replacing(
 }
 
 /** Merges fields. `NOT_FOUND` unless it is alive. */
-export function updateInto(
-  found: Found,
-  name: RecordName,
-  values: FieldValues,
-  tick: Tick,
-): RecordState {
+export function updateInto(found: Found, name: RecordName, values: FieldValues, tick: Tick): RecordState {
   if (!isAlive(found)) throw missing(name)
   return withValues(found, values, tick)
 }
@@ -133,7 +118,8 @@ export function changeField(
 
 /** An operation is the same as nothing else. */
 export function sameInput(a: FieldInput, b: FieldInput): boolean {
-  if (a === undefined || b === undefined || a instanceof FieldOperation || b instanceof FieldOperation) return a === b
+  if (a === undefined || b === undefined || a instanceof FieldOperation || b instanceof FieldOperation)
+    return a === b
   return equalValue(a, b)
 }
 

@@ -13,7 +13,7 @@ export interface OverlayViewOptions {
   /** By id; undefined where nothing is shown. */
   readonly states: ReadonlyMap<string, RecordState | undefined>
   /** Throws once what was read is no longer one moment. */
-  check(): void
+  readonly check: () => void
 }
 
 /** A record in the order of a walk. */
@@ -52,7 +52,8 @@ export class OverlayView implements RecordView {
   }
 
   count(collection: string): number {
-    const { base, states } = this.#o
+    const { base, states, check } = this.#o
+    check()
     let count = base.count(collection)
     if (collection !== this.#o.collection) return count
     for (const [id, state] of states) {
@@ -100,7 +101,7 @@ interface OverlayWalkOptions {
   readonly walk: RecordWalk
   readonly path: WalkedPath
   readonly over: ReadonlyMap<string, RecordState | undefined>
-  check(): void
+  readonly check: () => void
 }
 
 type WalkedPath = Exclude<AccessPath, { kind: 'ids' }>

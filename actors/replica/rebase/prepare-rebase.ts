@@ -3,19 +3,21 @@
  * incarnation that a peer could resume from (REPLICATION rule 22). Invariant: the row of the rebase is there first and says how far it
  * has come, so that a power cut is followed by the same steps.
  */
+import { BlazeError, toHex } from '../../../runtime/index.ts'
 import type { Env } from '../../../runtime/index.ts'
 import { BOOT_ID_BYTES } from '../envelope.ts'
 import {
   confirmedKey,
   encodeFormat,
   encodeIncarnations,
+  FORMAT,
   formatKey,
   incarnationsKey,
   parseCommitRow,
   rebaseKey,
   rowsOf,
 } from '../row.ts'
-import type { StoreOperation } from '../store.ts'
+import type { StoreOperation, StoreReader } from '../store.ts'
 import { encodeRebase, readRebase, sameOrder } from './rebase.ts'
 import type { RebaseOrder } from './rebase.ts'
 import { removeRows, tryParse, walk } from './row-walk.ts'
@@ -28,6 +30,17 @@ export interface PrepareOptions extends SalvageOptions {
   readonly anew?: boolean
   /** Rows that are made from arrivals, and are made anew when these are numbered anew. */
   readonly derived?: readonly RowRange[]
+}
+
+/** Throws `DAMAGED` for a store of another space and `NOT_SUPPORTED` for another format: nothing of them is to be put in order. */
+export function checkFormat(store: StoreReader, spaceId: Uint8Array): void {
+  const row = store.get(formatKey)
+  if (row === undefined || row.length !== 1 + spaceId.length) return
+  if (row[0] !== FORMAT)
+    throw new BlazeError('NOT_SUPPORTED', `the store has format ${row[0]}, this version reads ${FORMAT}`)
+  const found = toHex(row.subarray(1))
+  if (found === toHex(spaceId)) return
+  throw new BlazeError('DAMAGED', `the store belongs to space ${found}, not ${toHex(spaceId)}`)
 }
 
 /** Does the first step of the rebase, unless it is done. What it had to leave out is told when rows were put in order. */

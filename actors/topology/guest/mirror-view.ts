@@ -5,8 +5,21 @@
  */
 import { BlazeError, bytesKey, equalBytes, equalValue, limits } from '../../../runtime/index.ts'
 import type { Value } from '../../../runtime/index.ts'
-import { CollectionIndex, compareStamps, RecordCache, walkCollection } from '../../database/index.ts'
-import type { AccessPath, RecordState, RecordView, RecordWalk, ShownChange } from '../../database/index.ts'
+import {
+  CollectionIndex,
+  compareStamps,
+  equalMerges,
+  RecordCache,
+  walkCollection,
+} from '../../database/index.ts'
+import type {
+  AccessPath,
+  Merge,
+  RecordState,
+  RecordView,
+  RecordWalk,
+  ShownChange,
+} from '../../database/index.ts'
 import type { Attached, Changes, HiddenRecord, MirrorItem, MirrorWrite } from '../mirror/index.ts'
 import type { MirrorPlace } from './mirror-opening.ts'
 import { damaged } from './mirror-row.ts'
@@ -350,12 +363,16 @@ export class MirrorView implements RecordView {
 function isSame(known: RecordState | undefined, state: RecordState): boolean {
   if (known === undefined || known.life !== state.life || known.fields.size !== state.fields.size)
     return false
-  for (const [name, { stamp, value }] of state.fields) {
+  for (const [name, { stamp, value, merge }] of state.fields) {
     const before = known.fields.get(name)
     if (before === undefined || compareStamps(before.stamp, stamp) !== 0) return false
-    if (!isSameValue(before.value, value)) return false
+    if (!isSameValue(before.value, value) || !isSameMerge(before.merge, merge)) return false
   }
   return true
+}
+
+function isSameMerge(a: Merge | undefined, b: Merge | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : equalMerges(a, b)
 }
 
 function isSameValue(a: Value | undefined, b: Value | undefined): boolean {

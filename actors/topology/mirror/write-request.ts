@@ -4,7 +4,13 @@
  */
 import { BlazeError, ByteReader, ByteWriter, decodeCbor, encodeCbor, limits } from '../../../runtime/index.ts'
 import type { CborItem, Value } from '../../../runtime/index.ts'
-import { FieldOperation, fieldNameProblem, idProblem, operationNames } from '../../database/index.ts'
+import {
+  FieldOperation,
+  fieldNameProblem,
+  idProblem,
+  operationNames,
+  operationProblem,
+} from '../../database/index.ts'
 import type { FieldInput, FieldValues, RecordInput, WriteStep } from '../../database/index.ts'
 import { decoded, readBit, readCbor, readCollection, readName, writeName } from './message-part.ts'
 
@@ -116,7 +122,8 @@ export function parseMirrorAnswer(bytes: Uint8Array): MirrorAnswer {
 function itemsOf(values: FieldValues): CborItem[] {
   const items: CborItem[] = []
   for (const [name, input] of values) {
-    if (input instanceof FieldOperation) items.push([name, operationNames.indexOf(input.name) + 1], [...input.values])
+    if (input instanceof FieldOperation)
+      items.push([name, operationNames.indexOf(input.name) + 1], [...input.values])
     else items.push(name, input)
   }
   return items
@@ -143,12 +150,9 @@ function readValues(reader: ByteReader): FieldValues {
 function readOperation(reader: ByteReader, number: CborItem, values: Value | undefined): FieldOperation {
   const name = typeof number === 'number' ? operationNames[number - 1] : undefined
   if (name === undefined || !Array.isArray(values)) throw reader.violation('an operation that is none')
-  try {
-    return new FieldOperation(name, values)
-  } catch (error) {
-    if (error instanceof TypeError) throw reader.violation(error.message)
-    throw error
-  }
+  const problem = operationProblem(name, values)
+  if (problem !== undefined) throw reader.violation(`an operation: ${problem}`)
+  return decoded(reader, () => new FieldOperation(name, values))
 }
 
 function isList(item: CborItem): item is readonly CborItem[] {

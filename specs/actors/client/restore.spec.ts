@@ -32,7 +32,7 @@ async function opening(world: ClientWorld): Promise<string> {
 }
 
 /** The volume as a node sees it that may lose its power: then nothing of it is answered, and nothing is done any more. */
-function mortal(volume: Volume): { volume: Volume; die(): void } {
+function mortal(volume: Volume): { volume: Volume; die: () => void } {
   let isOn = true
   const live = <A extends unknown[], R>(call: (...args: A) => Promise<R>) => {
     return async (...args: A): Promise<R> => {
@@ -52,7 +52,7 @@ function mortal(volume: Volume): { volume: Volume; die(): void } {
       list: live((name) => volume.list(name)),
       remove: live((name) => volume.remove(name)),
     },
-    die() {
+    die: () => {
       isOn = false
     },
   }

@@ -1,31 +1,10 @@
-/** Transactions in a simulated world: all or nothing, one moment, retries, limits, ends. */
+/** Transactions in a simulated world: all or nothing, one moment, retries. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Transaction } from '../../../actors/client/index.ts'
 import type { LiveDelta } from '../../../actors/database/index.ts'
-import { BlazeError, limits } from '../../../runtime/index.ts'
-import { createClientWorld } from './simulated-client.ts'
-
-async function opened(seed = 1) {
-  const sim = createClientWorld(seed)
-  const db = await sim.open()
-  return { ...sim, db, bugs: db.collection('bugs'), notes: db.collection('notes') }
-}
-
-/** `code` for inside a transaction, where the clock turns already. */
-async function codeInside(work: () => unknown): Promise<string> {
-  try {
-    await work()
-    return 'ok'
-  } catch (error) {
-    return error instanceof BlazeError ? error.code : String(error)
-  }
-}
-
-/** Lets `count` other calls of the database go by. */
-async function turns(bugs: { get(id: string): Promise<unknown> }, count = 5): Promise<void> {
-  for (let n = 0; n < count; n += 1) await bugs.get('nobody')
-}
+import { BlazeError } from '../../../runtime/index.ts'
+import { codeInside, opened, turns } from './transaction-world.ts'
 
 test('a transaction writes several collections at once, and resolves with the result of its callback', async () => {
   const { db, bugs, notes, settle } = await opened()
@@ -50,7 +29,7 @@ test('a transaction writes several collections at once, and resolves with the re
 })
 
 test('a transaction sees its own writes in gets and queries', async () => {
-  const { db, bugs, settle, code } = await opened()
+  const { db, bugs, settle } = await opened()
   await settle(bugs.insertMany([1, 2, 3, 4].map((n) => ({ id: `b${n}`, n }))))
 
   await settle(
@@ -73,7 +52,7 @@ test('a transaction sees its own writes in gets and queries', async () => {
   )
 
   const all = await settle(bugs.query().all())
-  assert.equal(all.map(({ id, n }) => `${id}:${String(n)}`).sort(), ['b1:10', 'b2:20', 'b4:4', 'b5:5'])
+  assert.equal(all.map(({ id, n }) => `${id}:${n as number}`).sort(), ['b1:10', 'b2:20', 'b4:4', 'b5:5'])
 })
 
 test('ordered queries merge what the transaction wrote into their order, along an index and without one', async () => {
@@ -247,6 +226,42 @@ test('a query protects against phantoms: a new match makes the transaction run a
   assert.is((await settle(db.collection('counts').get('open')))?.['open'], 1)
 })
 
+test('unique values are checked when a transaction ends: within it, against others, and never half', async () => {
+  const { db, bugs, settle, code } = await opened()
+  await settle(bugs.createIndex('key', { unique: true }))
+  await settle(
+    bugs.insertMany([
+      { id: 'a', key: 1 },
+      { id: 'b', key: 2 },
+    ]),
+  )
+  const keys = async (): Promise<unknown[]> =>
+    (await settle(bugs.query().orderBy('id').all())).map(({ key }) => key)
+
+  const swap = async (tx: Transaction): Promise<void> => {
+    await tx.collection('bugs').update('a', { key: 2 })
+    await tx.collection('bugs').update('b', { key: 1 })
+  }
+  const twice = async (tx: Transaction): Promise<void> => {
+    await tx.collection('bugs').insert({ key: 3 })
+    await tx.collection('bugs').insert({ key: 3 })
+  }
+  const taken = async (tx: Transaction): Promise<void> => {
+    await tx.collection('bugs').insert({ id: 'c', key: 4 })
+    await bugs.insert({ id: 'd', key: 4 })
+  }
+
+  assert.is(await code(() => db.transaction(swap)), 'ok')
+  assert.equal(await keys(), [2, 1])
+  assert.is(await code(() => db.transaction(twice)), 'NOT_UNIQUE')
+  assert.is(
+    await code(() => db.transaction((tx) => tx.collection('bugs').update('a', { key: 1 }))),
+    'NOT_UNIQUE',
+  )
+  assert.is(await code(() => db.transaction(taken)), 'NOT_UNIQUE')
+  assert.equal(await keys(), [2, 1, 4])
+})
+
 test('writes to other records and other collections do not disturb a transaction', async () => {
   const { db, bugs, notes, settle } = await opened()
   await settle(bugs.insert({ id: 'a', n: 0 }))
@@ -290,71 +305,6 @@ test('a write that is staged and not synced yet is read, and its landing is no c
   assert.equal(await settle(bugs.get('a')), { id: 'a', n: 1, m: 1 })
 })
 
-test('a transaction that is always disturbed ends with CONFLICT after 16 attempts and writes nothing', async () => {
-  const { db, bugs, settle } = await opened()
-  await settle(bugs.insert({ id: 'x', n: 0 }))
-  let calls = 0
-
-  const error = await settle(
-    db
-      .transaction(async (tx) => {
-        calls += 1
-        await tx.collection('bugs').get('x')
-        await bugs.update('x', { n: calls })
-        await tx.collection('bugs').put('y', {})
-      })
-      .catch((caught: BlazeError) => caught),
-  )
-
-  assert.ok(error instanceof BlazeError)
-  assert.is(error.code, 'CONFLICT')
-  assert.is(error.retryable, true)
-  assert.is(calls, limits.transactionAttemptsMax)
-  assert.is(await settle(bugs.get('y')), undefined)
-})
-
-test('1,024 records fit into one transaction, 1,025 do not', async () => {
-  const { db, bugs, settle, code } = await opened()
-  const insert = (count: number) => async (tx: Transaction) => {
-    await tx.collection('bugs').insertMany(Array.from({ length: count }, (_, n) => ({ id: `${count}/${n}` })))
-  }
-
-  assert.is(await code(() => db.transaction(insert(1025))), 'TOO_LARGE')
-  assert.is(await settle(bugs.query().count()), 0)
-  assert.is(await code(() => db.transaction(insert(1024))), 'ok')
-  assert.is(await settle(bugs.query().count()), 1024)
-})
-
-test('a write too many is refused alone: the callback may go on without it', async () => {
-  const { db, bugs, settle, code } = await opened()
-
-  await settle(
-    db.transaction(async (tx) => {
-      const inside = tx.collection('bugs')
-      await inside.insertMany(Array.from({ length: 1024 }, (_, n) => ({ id: `${n}` })))
-      assert.is(await codeInside(() => inside.insert({ id: 'one more' })), 'TOO_LARGE')
-      await inside.update('7', { again: true })
-    }),
-  )
-
-  assert.is(await settle(bugs.query().count()), 1024)
-  assert.equal(await settle(bugs.get('7')), { id: '7', again: true })
-})
-
-test('more than 2 MiB of sealed bytes are TOO_LARGE, and nothing of it is written', async () => {
-  const { db, bugs, settle, code } = await opened()
-  const raw = 'x'.repeat(40_000)
-  const insert = (count: number) => async (tx: Transaction) => {
-    for (let n = 0; n < count; n += 1) await tx.collection('bugs').insert({ id: `${count}/${n}`, raw })
-  }
-
-  assert.is(await code(() => db.transaction(insert(54))), 'TOO_LARGE')
-  assert.is(await settle(bugs.query().count()), 0)
-  assert.is(await code(() => db.transaction(insert(48))), 'ok')
-  assert.is(await settle(bugs.query().count()), 48)
-  assert.is(await code(() => bugs.insert({ id: 'goes on' })), 'ok')
-})
-
 test('what a transaction makes and ends again leaves nothing behind', async () => {
   const { db, settle } = await opened()
   const before = db.status().lastArrival
@@ -369,121 +319,11 @@ test('what a transaction makes and ends again leaves nothing behind', async () =
   assert.is(db.status().lastArrival, before)
 })
 
-test('a transaction that has ended is CLOSED for those who kept it', async () => {
-  const { db, settle, code } = await opened()
-  let kept: Transaction | undefined
-
-  await settle(
-    db.transaction((tx) => {
-      kept = tx
-    }),
-  )
-
-  assert.is(await code(() => kept?.collection('bugs').get('x')), 'CLOSED')
-  assert.is(await code(() => kept?.collection('bugs').insert({})), 'CLOSED')
-  assert.is(await code(() => kept?.collection('bugs').query().all()), 'CLOSED')
-})
-
-test('a callback that hangs ends with the deadline, by default too, and with the signal; nothing is written', async () => {
-  const { simulation, db, bugs, settle, code } = await opened()
-  const hang = async (tx: Transaction): Promise<void> => {
-    await tx.collection('bugs').insert({ id: 'x' })
-    await new Promise(() => undefined)
-  }
-
-  assert.is(await code(() => db.transaction(hang, { timeoutMs: 100 })), 'TIMEOUT')
-  const before = simulation.env('app').monotonic()
-  assert.is(await code(() => db.transaction(hang)), 'TIMEOUT')
-  assert.is(Math.round(simulation.env('app').monotonic() - before), limits.waitMs)
-  const abort = new AbortController()
-  const aborted = db.transaction(hang, { signal: abort.signal })
-  await settle(turns(bugs))
-  abort.abort()
-  assert.is(await code(() => aborted), 'ABORTED')
-  assert.is(await code(() => db.transaction(hang, { timeoutMs: -1 })), 'TypeError')
-  assert.is(await settle(bugs.get('x')), undefined)
-})
-
-test('after its deadline a callback that goes on writes nothing any more', async () => {
-  const { simulation, db, bugs, settle, code } = await opened()
-  const app = simulation.env('app')
-  let late: Promise<string> | undefined
-
-  const ended = code(() =>
-    db.transaction(
-      async (tx) => {
-        await new Promise<void>((resolve) => app.after(200, resolve))
-        late = codeInside(() => tx.collection('bugs').insert({ id: 'late' }))
-        await late
-      },
-      { timeoutMs: 100 },
-    ),
-  )
-
-  assert.is(await ended, 'TIMEOUT')
-  await settle(new Promise<void>((resolve) => app.after(300, resolve)))
-  assert.is(await late, 'CLOSED')
-  assert.is(await settle(bugs.get('late')), undefined)
-})
-
-test('close ends a transaction that hangs, and later ones are CLOSED', async () => {
-  const { db, bugs, settle, code } = await opened()
-  const hanging = code(() => db.transaction(() => new Promise(() => undefined), { timeoutMs: Infinity }))
-  await settle(turns(bugs))
-
-  await settle(db.close())
-
-  assert.is(await hanging, 'CLOSED')
-  assert.is(await code(() => db.transaction(() => 1)), 'CLOSED')
-})
-
-test('a store that fails ends a transaction under way, and a later one works', async () => {
-  const { db, volume, bugs, settle, code } = await opened()
-  const codes: string[] = []
-
-  const ended = code(() =>
-    db.transaction(async (tx) => {
-      await tx.collection('bugs').insert({ id: 'x' })
-      volume('/db').failNextBatch()
-      codes.push(await codeInside(() => bugs.insert({ id: 'fails' })))
-      await tx.collection('bugs').insert({ id: 'y' })
-    }),
-  )
-
-  assert.is(await ended, 'POISONED')
-  assert.equal(codes, ['POISONED'])
-  assert.is(await code(() => db.transaction((tx) => tx.collection('bugs').insert({ id: 'z' }))), 'ok')
-  assert.is(await settle(bugs.get('x')), undefined)
-})
-
-test('there is a bound on open transactions, and what they read', async () => {
-  const { db, settle, code } = await opened()
-  const open = Array.from({ length: limits.transactionsMax }, () =>
-    code(() => db.transaction(() => new Promise(() => undefined), { timeoutMs: 1_000 })),
-  )
-
-  assert.is(await code(() => db.transaction(() => 1)), 'OVERLOADED')
-  assert.equal(new Set(await settle(Promise.all(open))), new Set(['TIMEOUT']))
-  assert.is(await code(() => db.transaction(() => 1)), 'ok')
-})
-
-test('live queries and indexes are refused inside a transaction', async () => {
-  const { db, settle, code } = await opened()
-
-  await settle(
-    db.transaction(async (tx) => {
-      assert.is(await codeInside(() => tx.collection('bugs').query().live().closed), 'NOT_SUPPORTED')
-      assert.is(await codeInside(() => tx.collection('bugs').createIndex('a')), 'NOT_SUPPORTED')
-    }),
-  )
-  assert.is(await code(() => db.transaction(undefined as never)), 'TypeError')
-})
-
 test('transfers between accounts keep the sum for every reader, query and live delta', async () => {
   const seed = Math.floor(Math.random() * 1e9)
   process.stdout.write(`seed ${seed} `)
   const { simulation, db, settle } = await opened(seed)
-  const { random } = simulation.env('chance')
+  const chance = simulation.env('chance')
   const accounts = db.collection('accounts')
   const count = 6
   const ids = Array.from({ length: count }, (_, n) => `account ${n}`)
@@ -499,11 +339,11 @@ test('transfers between accounts keep the sum for every reader, query and live d
   const transfer = (): Promise<void> =>
     db.transaction(async (tx) => {
       attempts += 1
-      const [from, to] = [ids[Math.floor(random() * count)], ids[Math.floor(random() * count)]] as [
-        string,
-        string,
-      ]
-      const amount = Math.floor(random() * 50)
+      const [from, to] = [
+        ids[Math.floor(chance.random() * count)],
+        ids[Math.floor(chance.random() * count)],
+      ] as [string, string]
+      const amount = Math.floor(chance.random() * 50)
       const inside = tx.collection('accounts')
       const source = await inside.get(from)
       if (from === to || Number(source?.['balance']) < amount) return
@@ -516,7 +356,7 @@ test('transfers between accounts keep the sum for every reader, query and live d
     docs.reduce((sum, doc) => sum + Number(doc['balance']), 0)
 
   const transfers = Array.from({ length: 200 }, async (_, n) => {
-    await new Promise<void>((resolve) => simulation.env('app').after(random() * 20, resolve))
+    await new Promise<void>((resolve) => simulation.env('app').after(chance.random() * 20, resolve))
     if (n % 4 === 0)
       readers.push(db.transaction(async (tx) => sumOf(await tx.collection('accounts').query().all())))
     if (n % 4 === 1) {

@@ -3,17 +3,18 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Conflict } from '../../../actors/database/index.ts'
 import { inboxRows } from '../../../actors/database/inbox/inbox-row.ts'
-import { BlazeError, limits } from '../../../runtime/index.ts'
+import { limits } from '../../../runtime/index.ts'
 import { createMembers, spaceOf } from './member.ts'
 import type { Member, Members } from './member.ts'
+import type { BlazeError } from '../../../runtime/index.ts'
 
 interface World extends Members {
   readonly alice: Member
   readonly bob: Member
-  list(of: Member, limit?: number, after?: string): Promise<Conflict[]>
-  dismiss(of: Member, id: string): Promise<boolean>
+  readonly list: (of: Member, limit?: number, after?: string) => Promise<Conflict[]>
+  readonly dismiss: (of: Member, id: string) => Promise<boolean>
   /** Both get all that the other has. */
-  exchange(): Promise<void>
+  readonly exchange: () => Promise<void>
 }
 
 async function createWorld(): Promise<World> {
@@ -24,7 +25,7 @@ async function createWorld(): Promise<World> {
     ...members,
     alice,
     bob,
-    list: (of, limit = 100, after = undefined) =>
+    list: (of, limit = 100, after) =>
       members.settle(of.database.request((reply) => ({ type: 'inbox.list', limit, after, reply }))),
     dismiss: (of, id) =>
       members.settle(of.database.request((reply) => ({ type: 'inbox.dismiss', id, reply }))),

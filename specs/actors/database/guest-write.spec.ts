@@ -279,7 +279,7 @@ function act(model: Map<string, Model>, guest: string, step: Step, doc: DocInput
   const removed: string[] = []
   for (const [name, value] of Object.entries(patch)) {
     if (value === undefined) removed.push(name)
-    else values[name] = value
+    else values[name] = value as Value
   }
   if (step === 'delete') {
     if (found === undefined || fields === undefined || hidden) return 'false'

@@ -178,6 +178,30 @@ test('a look with keys sees every tag, and what it refuses is a problem', async 
   assert.match(problems[0] ?? '', /the seventh does not open/)
 })
 
+test('passes of one process run one after the other', async () => {
+  const simulation = createSimulation(10)
+  const nodes = [await nodeWithTags(simulation, 2_000), await nodeWithTags(simulation, 2_000)]
+  const env = simulation.env('one process')
+  for (const node of nodes) {
+    node.volume.crash()
+    await node.reopen({ env })
+  }
+
+  let [alone, together] = [0, 0]
+  await simulation.run(
+    () => {
+      const running = nodes.filter(({ replica }) => replica.verifying !== undefined).length
+      if (running === 1) alone += 1
+      if (running > 1) together += 1
+      return false
+    },
+    { virtualMs: limits.verifyDelayMs + 10_000 },
+  )
+
+  assert.ok(alone > 0)
+  assert.is(together, 0)
+})
+
 test('signatures are verified for whoever asks', async () => {
   const simulation = createSimulation(9)
   const node = await nodeWithTags(simulation, 300)

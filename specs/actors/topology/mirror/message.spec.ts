@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { equalRecords } from '../../../../actors/database/record/record.ts'
+import { sameInput } from '../../../../actors/database/index.ts'
 import type { RecordInput } from '../../../../actors/database/index.ts'
 import {
   encodeAttach,

@@ -1,0 +1,151 @@
+/** Backups, restores and exports on a real disk: files, their rights, a disk that runs full, kill -9 in the middle. */
+// time limit: 180 s
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { BlazeDBClient } from '../../../actors/client/index.ts'
+import { BlazeError, createChance } from '../../../runtime/index.ts'
+
+const child = fileURLToPath(new URL('restore-child.ts', import.meta.url))
+const key = new Uint8Array(32).fill(4)
+const RECORDS = 6_000
+
+async function inDirectory(work: (at: string) => Promise<void>): Promise<void> {
+  const at = mkdtempSync(join(tmpdir(), 'blazedb-backup-'))
+  try {
+    await work(at)
+  } finally {
+    rmSync(at, { recursive: true, force: true })
+  }
+}
+
+async function filled(at: string): Promise<BlazeDBClient> {
+  const db = await BlazeDBClient.open({ name: 'db', at, key })
+  const docs = Array.from({ length: RECORDS }, (_, n) => ({ id: `r${n}`, n, text: 'a text to search for' }))
+  await db.collection('records').insertMany(docs)
+  return db
+}
+
+async function codeOf(work: Promise<unknown>): Promise<string> {
+  try {
+    await work
+    return 'ok'
+  } catch (error) {
+    if (error instanceof BlazeError) return error.code
+    throw error
+  }
+}
+
+test('a backup is one file for its owner, without a readable text, and restores on the disk', () =>
+  inDirectory(async (at) => {
+    const db = await filled(join(at, 'db'))
+    const file = join(at, 'my backup (1).blz')
+    writeFileSync(file, 'what was there')
+
+    await db.backup(file, { password: 'other', timeoutMs: 60_000 })
+    await db.close()
+    const back = await BlazeDBClient.restore({
+      from: file,
+      name: 'back',
+      at: join(at, 'back'),
+      password: 'other',
+    })
+
+    assert.equal(readdirSync(at), ['back', 'db', 'my backup (1).blz'])
+    assert.is(statSync(file).mode & 0o777, 0o600)
+    assert.throws(() => execFileSync('grep', ['-c', 'text to search', file]))
+    assert.is(await back.collection('records').query().count(), RECORDS)
+    assert.ok((await back.verify()).ok)
+    await back.close()
+  }))
+
+test('a target that cannot be written, or a source that cannot be read, has a code and leaves nothing', () =>
+  inDirectory(async (at) => {
+    const db = await filled(join(at, 'db'))
+
+    for (const path of [join(at, 'none', 'b.blz'), join(at, 'db', 'header.0', 'b.blz'), at]) {
+      assert.ok(['NOT_FOUND', 'DIRECTORY_UNUSABLE'].includes(await codeOf(db.backup(path))), path)
+      assert.ok(['NOT_FOUND', 'DIRECTORY_UNUSABLE'].includes(await codeOf(db.export(path))), path)
+    }
+    assert.is(await codeOf(db.import(join(at, 'none'))), 'NOT_FOUND')
+    assert.is(await codeOf(db.import(at)), 'DIRECTORY_UNUSABLE')
+    const stop = new AbortController()
+    const { signal } = stop
+    assert.is(await codeOf(db.backup(join(at, 'b'), { signal, onProgress: () => stop.abort() })), 'ABORTED')
+
+    assert.equal(readdirSync(at), ['db'])
+    await db.close()
+  }))
+
+test('a disk that runs full is DISK_FULL and leaves no file', () =>
+  inDirectory(async (at) => {
+    if (process.geteuid?.() !== 0) {
+      console.log('SKIPPED: a disk that runs full, since mounting one needs root')
+      return
+    }
+    const small = join(at, 'small')
+    mkdirSync(small)
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=400k', 'blazedb-spec', small])
+    try {
+      const db = await filled(join(at, 'db'))
+      assert.is(await codeOf(db.backup(join(small, 'b.blz'))), 'DISK_FULL')
+      assert.is(await codeOf(db.export(join(small, 'e.jsonl'))), 'DISK_FULL')
+      assert.equal(readdirSync(small), [])
+
+      await db.backup(join(at, 'b.blz'))
+      const full = { from: join(at, 'b.blz'), name: 'back', at: join(small, 'back'), key }
+      assert.ok(['DISK_FULL', 'POISONED'].includes(await codeOf(BlazeDBClient.restore(full))))
+      assert.equal(readdirSync(join(small, 'back')), [])
+      await db.collection('records').insert({ id: 'goes on' })
+      await db.close()
+    } finally {
+      execFileSync('umount', [small])
+    }
+  }))
+
+test('kill -9 in the middle of a restore leaves what open refuses, and restore begins again', () =>
+  inDirectory(async (at) => {
+    const db = await filled(join(at, 'db'))
+    const from = join(at, 'b.blz')
+    await db.backup(from)
+    await db.close()
+    const chance = createChance(3)
+    const outcomes = new Set<string>()
+
+    for (let round = 0; round < 4; round += 1) {
+      const back = join(at, `back${round}`)
+      await killedRestore(from, back, Math.floor(chance() * 12))
+      const outcome = await codeOf(
+        BlazeDBClient.open({ name: 'back', at: back, key }).then(async (opened) => {
+          assert.is(await opened.collection('records').query().count(), RECORDS)
+          await opened.close()
+        }),
+      )
+      outcomes.add(outcome)
+      assert.ok(['ok', 'HEADER_DAMAGED'].includes(outcome), outcome)
+      if (outcome === 'ok') continue
+      const again = await BlazeDBClient.restore({ from, name: 'back', at: back, key })
+      assert.is(await again.collection('records').query().count(), RECORDS)
+      await again.close()
+    }
+    assert.ok(outcomes.has('HEADER_DAMAGED'), [...outcomes].join())
+  }))
+
+/** Kills the child so many progress reports after its first one. */
+async function killedRestore(from: string, at: string, reports: number): Promise<void> {
+  const started = spawn(process.execPath, ['--import', 'tsx', child, from, at], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let seen = 0
+  started.stdout.on('data', (chunk: Buffer) => {
+    seen += chunk.toString().split('\n').length - 1
+    if (seen > reports) started.kill('SIGKILL')
+  })
+  await new Promise((resolve) => started.once('close', resolve))
+}
+
+test.run()

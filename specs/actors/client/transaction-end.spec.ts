@@ -1,0 +1,183 @@
+/** The bounds and ends of transactions, in a simulated world. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { Transaction } from '../../../actors/client/index.ts'
+import { BlazeError, limits } from '../../../runtime/index.ts'
+import { codeInside, opened, turns } from './transaction-world.ts'
+
+test('a transaction that is always disturbed ends with CONFLICT after 16 attempts and writes nothing', async () => {
+  const { db, bugs, settle } = await opened()
+  await settle(bugs.insert({ id: 'x', n: 0 }))
+  let calls = 0
+
+  const error = await settle(
+    db
+      .transaction(async (tx) => {
+        calls += 1
+        await tx.collection('bugs').get('x')
+        await bugs.update('x', { n: calls })
+        await tx.collection('bugs').put('y', {})
+      })
+      .catch((caught: BlazeError) => caught),
+  )
+
+  assert.ok(error instanceof BlazeError)
+  assert.is(error.code, 'CONFLICT')
+  assert.is(error.retryable, true)
+  assert.is(calls, limits.transactionAttemptsMax)
+  assert.is(await settle(bugs.get('y')), undefined)
+})
+
+test('1,024 records fit into one transaction, 1,025 do not', async () => {
+  const { db, bugs, settle, code } = await opened()
+  const insert = (count: number) => async (tx: Transaction) => {
+    await tx.collection('bugs').insertMany(Array.from({ length: count }, (_, n) => ({ id: `${count}/${n}` })))
+  }
+
+  assert.is(await code(() => db.transaction(insert(1025))), 'TOO_LARGE')
+  assert.is(await settle(bugs.query().count()), 0)
+  assert.is(await code(() => db.transaction(insert(1024))), 'ok')
+  assert.is(await settle(bugs.query().count()), 1024)
+})
+
+test('a write too many is refused alone: the callback may go on without it', async () => {
+  const { db, bugs, settle } = await opened()
+
+  await settle(
+    db.transaction(async (tx) => {
+      const inside = tx.collection('bugs')
+      await inside.insertMany(Array.from({ length: 1024 }, (_, n) => ({ id: `${n}` })))
+      assert.is(await codeInside(() => inside.insert({ id: 'one more' })), 'TOO_LARGE')
+      await inside.update('7', { again: true })
+    }),
+  )
+
+  assert.is(await settle(bugs.query().count()), 1024)
+  assert.equal(await settle(bugs.get('7')), { id: '7', again: true })
+})
+
+test('more than 2 MiB of sealed bytes are TOO_LARGE, and nothing of it is written', async () => {
+  const { db, bugs, settle, code } = await opened()
+  const raw = 'x'.repeat(40_000)
+  const insert = (count: number) => async (tx: Transaction) => {
+    for (let n = 0; n < count; n += 1) await tx.collection('bugs').insert({ id: `${count}/${n}`, raw })
+  }
+
+  assert.is(await code(() => db.transaction(insert(54))), 'TOO_LARGE')
+  assert.is(await settle(bugs.query().count()), 0)
+  assert.is(await code(() => db.transaction(insert(48))), 'ok')
+  assert.is(await settle(bugs.query().count()), 48)
+  assert.is(await code(() => bugs.insert({ id: 'goes on' })), 'ok')
+})
+
+test('a transaction that has ended is CLOSED for those who kept it', async () => {
+  const { db, settle, code } = await opened()
+  let kept: Transaction | undefined
+
+  await settle(
+    db.transaction((tx) => {
+      kept = tx
+    }),
+  )
+
+  assert.is(await code(() => kept?.collection('bugs').get('x')), 'CLOSED')
+  assert.is(await code(() => kept?.collection('bugs').insert({})), 'CLOSED')
+  assert.is(await code(() => kept?.collection('bugs').query().all()), 'CLOSED')
+})
+
+test('a callback that hangs ends with the deadline, by default too, and with the signal; nothing is written', async () => {
+  const { simulation, db, bugs, settle, code } = await opened()
+  const hang = async (tx: Transaction): Promise<void> => {
+    await tx.collection('bugs').insert({ id: 'x' })
+    await new Promise(() => undefined)
+  }
+
+  assert.is(await code(() => db.transaction(hang, { timeoutMs: 100 })), 'TIMEOUT')
+  const before = simulation.env('app').monotonic()
+  assert.is(await code(() => db.transaction(hang)), 'TIMEOUT')
+  assert.is(Math.round(simulation.env('app').monotonic() - before), limits.waitMs)
+  const abort = new AbortController()
+  const aborted = db.transaction(hang, { signal: abort.signal })
+  await settle(turns(bugs))
+  abort.abort()
+  assert.is(await code(() => aborted), 'ABORTED')
+  assert.is(await code(() => db.transaction(hang, { timeoutMs: -1 })), 'TypeError')
+  assert.is(await settle(bugs.get('x')), undefined)
+})
+
+test('after its deadline a callback that goes on writes nothing any more', async () => {
+  const { simulation, db, bugs, settle, code } = await opened()
+  const app = simulation.env('app')
+  let late: Promise<string> | undefined
+
+  const ended = code(() =>
+    db.transaction(
+      async (tx) => {
+        await new Promise<void>((resolve) => app.after(200, resolve))
+        late = codeInside(() => tx.collection('bugs').insert({ id: 'late' }))
+        await late
+      },
+      { timeoutMs: 100 },
+    ),
+  )
+
+  assert.is(await ended, 'TIMEOUT')
+  await settle(new Promise<void>((resolve) => app.after(300, resolve)))
+  assert.is(await late, 'CLOSED')
+  assert.is(await settle(bugs.get('late')), undefined)
+})
+
+test('close ends a transaction that hangs, and later ones are CLOSED', async () => {
+  const { db, bugs, settle, code } = await opened()
+  const hanging = code(() => db.transaction(() => new Promise(() => undefined), { timeoutMs: Infinity }))
+  await settle(turns(bugs))
+
+  await settle(db.close())
+
+  assert.is(await hanging, 'CLOSED')
+  assert.is(await code(() => db.transaction(() => 1)), 'CLOSED')
+})
+
+test('a store that fails ends a transaction under way, and a later one works', async () => {
+  const { db, volume, bugs, settle, code } = await opened()
+  const codes: string[] = []
+
+  const ended = code(() =>
+    db.transaction(async (tx) => {
+      await tx.collection('bugs').insert({ id: 'x' })
+      volume('/db').failNextBatch()
+      codes.push(await codeInside(() => bugs.insert({ id: 'fails' })))
+      await tx.collection('bugs').insert({ id: 'y' })
+    }),
+  )
+
+  assert.is(await ended, 'POISONED')
+  assert.equal(codes, ['POISONED'])
+  assert.is(await code(() => db.transaction((tx) => tx.collection('bugs').insert({ id: 'z' }))), 'ok')
+  assert.is(await settle(bugs.get('x')), undefined)
+})
+
+test('there is a bound on open transactions, and what they read', async () => {
+  const { db, settle, code } = await opened()
+  const open = Array.from({ length: limits.transactionsMax }, () =>
+    code(() => db.transaction(() => new Promise(() => undefined), { timeoutMs: 1_000 })),
+  )
+
+  assert.is(await code(() => db.transaction(() => 1)), 'OVERLOADED')
+  assert.equal(new Set(await settle(Promise.all(open))), new Set(['TIMEOUT']))
+  assert.is(await code(() => db.transaction(() => 1)), 'ok')
+})
+
+test('live queries and indexes are refused inside a transaction', async () => {
+  const { db, settle, code } = await opened()
+
+  await settle(
+    db.transaction(async (tx) => {
+      assert.is(await codeInside(() => tx.collection('bugs').query().live().closed), 'NOT_SUPPORTED')
+      assert.is(await codeInside(() => tx.collection('bugs').createIndex('a')), 'NOT_SUPPORTED')
+    }),
+  )
+  assert.is(await code(() => db.transaction(undefined as never)), 'TypeError')
+})
+
+test.run()
