@@ -1,6 +1,7 @@
 /**
  * An open database, as an application sees it.
- * Invariant: it holds its directory alone until `close` resolved; everything it acknowledged is on the disk.
+ * Invariant: it holds its directory alone until `close` resolved; everything it acknowledged is on the disk, unless
+ * its durability is relaxed.
  */
 import { BlazeError } from '../../runtime/index.ts'
 import { openDatabase } from '../database/index.ts'

@@ -1,6 +1,7 @@
 /**
  * Records of one name: the promise API over a database cell.
- * Invariant: arguments are checked and copied before a call returns to its caller; a write resolves after it was synced.
+ * Invariant: arguments are checked and copied before a call returns to its caller; a write resolves after it was synced, or as
+ * the database's durability says.
  */
 import { BlazeError, limits, Uuid } from '../../runtime/index.ts'
 import { checkId, openCollectionProblem, parseDoc, queryOf, sameInput } from '../database/index.ts'

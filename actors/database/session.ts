@@ -1,6 +1,7 @@
 /**
  * A database while it is open: answers requests from one opening of the store.
- * Invariant: every request is answered exactly once, and an answer never tells of a write that is not synced.
+ * Invariant: every request is answered exactly once, and an answer tells of no write that is not synced, but to a transaction under
+ * way, and to its writer where durability is relaxed.
  */
 import { assert, BlazeError, limits } from '../../runtime/index.ts'
 import type { Env } from '../../runtime/index.ts'

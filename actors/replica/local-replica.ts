@@ -377,6 +377,7 @@ export class LocalReplica implements Replica {
   #present(): RoundSource {
     return {
       lastArrival: this.lastArrival,
+      tags: this.tags,
       vector: this.#state.vector,
       tag: (tag) => this.#tags.committed(tag),
       commit: (replicaId, firstSeq) => this.#ledger.committed(replicaId, firstSeq),
@@ -385,7 +386,8 @@ export class LocalReplica implements Replica {
 
   #snapshot(): { snapshot: StoreSnapshot; source: RoundSource } {
     const snapshot = this.store.snapshot()
-    const moment = { lastArrival: this.lastArrival, vector: new Map(this.#state.vector) }
+    const { lastArrival, tags } = this
+    const moment = { lastArrival, tags, vector: new Map(this.#state.vector) }
     return { snapshot, source: snapshotSource(snapshot, moment, this.#options.crypto) }
   }
 }

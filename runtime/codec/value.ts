@@ -22,10 +22,10 @@ let room = 0
 
 /**
  * A deep copy of `input`. `BAD_VALUE` names the place: unknown type, lone surrogate, too deep, out of range, undefined. `TOO_LARGE` once
- * it is clear that no record has room for it, so that a small web of shared objects does not become a huge tree.
+ * it is clear that its CBOR exceeds `bytesMax`, so that a small web of shared objects does not become a huge tree.
  */
-export function copyValue(input: unknown, place: string): Value {
-  room = limits.recordCborBytesMax
+export function copyValue(input: unknown, place: string, bytesMax: number = limits.copiedBytesMax): Value {
+  room = bytesMax
   return copy(input, place, 0)
 }
 
@@ -155,7 +155,7 @@ function hasSymbols(input: object): boolean {
 
 function take(bytes: number, place: string): void {
   room -= bytes
-  if (room < 0) throw new BlazeError('TOO_LARGE', `${place.slice(0, 200)}: no record has room for this value`)
+  if (room < 0) throw new BlazeError('TOO_LARGE', `${place.slice(0, 200)}: the value is too large`)
 }
 
 function bad(place: string, problem: string): BlazeError {

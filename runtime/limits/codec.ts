@@ -5,6 +5,8 @@ export const codecLimits = {
   /** Containers around a value of a field: the body of a record puts two around it, a date or UUID one inside. */
   valueDepthMax: 61,
 
+  /** Bytes that the CBOR of a value takes at least when it is copied for anything but a record: a list of some 400,000 ids. */
+  copiedBytesMax: 16_777_216,
   /** Bytes of one slab that short-lived byte strings share; one that is kept keeps its slab. */
   slabBytesMax: 8_192,
   /** Bytes of buffer that the encoder of CBOR keeps between items; a record of the largest size fits. */

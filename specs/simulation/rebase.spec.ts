@@ -20,7 +20,7 @@ import {
 import type { DirectoryCopy } from './rebase-world.ts'
 import { SimulatedWorld } from './world.ts'
 
-const SEEDS = Number(process.env['SEEDS'] ?? 16)
+const SEEDS = Number(process.env['SEEDS'] ?? 8)
 const FIRST = Number(process.env['SEED'] ?? 1)
 const DEVICES = ['a', 'b', 'c']
 const STEPS = 28

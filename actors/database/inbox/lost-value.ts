@@ -28,7 +28,8 @@ export function lostValues(siblings: readonly Sibling[], joined: RecordState): L
   const found = new Map<string, LostValue>()
   for (const sibling of siblings) {
     for (const [field, state] of sibling.state.fields) {
-      if (state.value === undefined || !canLose(state) || isIn(joined, field, state)) continue
+      // Values with a join of their own keep what both sides wrote.
+      if (state.value === undefined || state.merge !== undefined || isIn(joined, field, state)) continue
       const winners = siblings.filter((other) => other !== sibling && wins(other.state, joined, field))
       if (winners.length === 0 || winners.some((winner) => hasSeen(winner, sibling, state.stamp))) continue
       const won = wonBy(joined, field)
@@ -37,11 +38,6 @@ export function lostValues(siblings: readonly Sibling[], joined: RecordState): L
     }
   }
   return [...found.values()]
-}
-
-/** Values with a join of their own keep what both sides wrote. */
-function canLose(state: FieldState): boolean {
-  return !('kind' in state) || state.kind === undefined
 }
 
 /** Whether the join shows the same value. */

@@ -2,7 +2,7 @@
  * Records as applications see them, `{ id, ...fields }`, from and to field values.
  * Invariant: what goes in is checked and copied, what comes out is the caller's own copy; `id` is never a field.
  */
-import { cloneValue, copyValue, isPlainObject, setOwn } from '../../../runtime/index.ts'
+import { cloneValue, copyValue, isPlainObject, limits, setOwn } from '../../../runtime/index.ts'
 import type { Value } from '../../../runtime/index.ts'
 import { fieldNameProblem, idProblem } from './name.ts'
 import { FieldOperation } from './field-operation.ts'
@@ -33,7 +33,8 @@ export interface ParsedDoc {
 /** `TypeError` for something that is no plain object or has a bad id, `BAD_VALUE` for a value that cannot be stored. */
 export function parseDoc(input: unknown): ParsedDoc {
   if (!isPlainObject(input)) throw new TypeError('doc: expected a plain object')
-  if (Object.getOwnPropertySymbols(input).length > 0) throw new TypeError('doc: a symbol is no name of a field')
+  if (Object.getOwnPropertySymbols(input).length > 0)
+    throw new TypeError('doc: a symbol is no name of a field')
   const values = new Map<string, FieldInput>()
   for (const name of Object.keys(input)) {
     if (name === 'id') continue
@@ -41,7 +42,7 @@ export function parseDoc(input: unknown): ParsedDoc {
     if (problem !== undefined) throw new TypeError(`field ${name.slice(0, 100)}: ${problem}`)
     const value = input[name]
     const isDone = value === undefined || value instanceof FieldOperation
-    values.set(name, isDone ? value : copyValue(value, `field ${name}`))
+    values.set(name, isDone ? value : copyValue(value, `field ${name}`, limits.recordCborBytesMax))
   }
   const id = Object.hasOwn(input, 'id') ? input['id'] : undefined
   return { id: id === undefined ? undefined : checkId(id), values }

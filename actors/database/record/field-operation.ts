@@ -43,7 +43,7 @@ export class FieldOperation {
   constructor(name: OperationName, values: readonly unknown[]) {
     this.name = name
     // As a list, because a set is read as one: an element may be nested less deep than a value.
-    this.values = copyValue([...values], name) as Value[]
+    this.values = copyValue([...values], name, limits.recordCborBytesMax) as Value[]
     const problem = operationProblem(name, this.values)
     if (problem !== undefined) throw new TypeError(`${name}: ${problem}`)
   }

@@ -7,6 +7,8 @@ import type { StoreReader } from '../store.ts'
 /** One moment of a replica. */
 export interface RoundSource {
   readonly lastArrival: number
+  /** Each has one arrival. */
+  readonly tags: number
   readonly vector: ReadonlyMap<string, StoredVectorEntry>
   tag(tag: Uint8Array): TagRow | undefined
   commit(replicaId: Uint8Array, firstSeq: number): CommitRow | undefined
@@ -15,7 +17,7 @@ export interface RoundSource {
 /** A snapshot as a source. `lastArrival` and `vector` are those of its moment. */
 export function snapshotSource(
   snapshot: StoreReader,
-  moment: Pick<RoundSource, 'lastArrival' | 'vector'>,
+  moment: Pick<RoundSource, 'lastArrival' | 'tags' | 'vector'>,
   crypto: CryptoProvider,
 ): RoundSource {
   return {

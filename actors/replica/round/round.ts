@@ -36,12 +36,15 @@ class OutgoingRound implements Round {
   #position: number
   #lastArrival: number
   #page: Arrival[] = []
+  /** Arrivals that a round over everything has passed: a tag that the index lost would be missing for good at the peer. */
+  #passed: number | undefined
   #opened: { readonly snapshot: StoreSnapshot; readonly source: RoundSource } | undefined
   #state: 'ready' | 'busy' | 'done' | 'closed' = 'ready'
 
   constructor(host: RoundHost, after: number, peerVector: Vector) {
     this.#host = host
     this.#position = after
+    if (after === 0) this.#passed = 0
     this.#peerVector = peerVector
     this.#lastArrival = host.present().lastArrival
   }
@@ -106,9 +109,12 @@ class OutgoingRound implements Round {
           return { items: assembler.items(), upTo: this.#position, last: false }
         }
         this.#position = arrival
+        if (this.#passed !== undefined) this.#passed += 1
       }
       this.#page = []
     }
+    if (!this.#is('closed') && this.#passed !== undefined && this.#passed !== source.tags)
+      throw damaged(`${this.#passed} arrivals lead to ${source.tags} tags`)
     if (!assembler.addVector(this.#lacking(source), bytesMax)) {
       return { items: assembler.items(), upTo: this.#position, last: false }
     }

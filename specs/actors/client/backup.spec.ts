@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import { restoreIn } from '../../../actors/client/index.ts'
 import type { BlazeDBClient } from '../../../actors/client/index.ts'
 import type { BackupProgress } from '../../../actors/database/index.ts'
+import type { StoreRow } from '../../../actors/replica/index.ts'
 import { BlazeError } from '../../../runtime/index.ts'
 import { createClientWorld, KEY } from './simulated-client.ts'
 import type { ClientWorld } from './simulated-client.ts'
@@ -122,6 +123,28 @@ test('a full disk is DISK_FULL, leaves no file, and the database goes on', async
 
   assert.is(world.files.contents.size, 0)
   await world.settle(db.collection('records').insert({ id: 'after' }))
+})
+
+test('a store with a lost or changed row makes no backup, and leaves the one before in its place', async () => {
+  for (const kind of ['lost', 'changed']) {
+    const world = createClientWorld()
+    const db = await filled(world, 300)
+    await world.settle(db.backup(FILE))
+    const whole = world.files.contents.get(FILE)
+    const rows = await world
+      .volume('/db')
+      .rows('store')
+      .range({ gte: Uint8Array.of(0x74), lt: Uint8Array.of(0x75), limit: 300 })
+    const [key, value] = rows[100] as StoreRow
+    value[value.length - 1] = (value.at(-1) as number) ^ 1
+    world
+      .volume('/db')
+      .damage('store', [kind === 'lost' ? { type: 'del', key } : { type: 'put', key, value }])
+
+    assert.is(await world.code(() => db.backup(FILE)), 'DAMAGED', kind)
+
+    assert.is(world.files.contents.get(FILE), whole)
+  }
 })
 
 test('a backup opens by the secret of its time, or by its own, and by nothing else', async () => {

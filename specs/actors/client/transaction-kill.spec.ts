@@ -10,7 +10,7 @@ import * as assert from 'uvu/assert'
 import { BlazeDBClient } from '../../../actors/client/index.ts'
 
 const child = fileURLToPath(new URL('transaction-child.ts', import.meta.url))
-const LIVES = 5
+const LIVES = 3
 
 /** Runs a child until it has acknowledged so many transactions, kills it, and returns what it printed. */
 async function killedAfter(at: string, life: string, lines: number): Promise<string[]> {

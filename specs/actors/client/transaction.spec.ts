@@ -1,6 +1,7 @@
 /** Transactions in a simulated world: all or nothing, one moment, retries. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { counter, increment } from '../../../actors/client/index.ts'
 import type { Transaction } from '../../../actors/client/index.ts'
 import type { LiveDelta } from '../../../actors/database/index.ts'
 import { BlazeError } from '../../../runtime/index.ts'
@@ -53,6 +54,22 @@ test('a transaction sees its own writes in gets and queries', async () => {
 
   const all = await settle(bugs.query().all())
   assert.equal(all.map(({ id, n }) => `${id}:${n as number}`).sort(), ['b1:10', 'b2:20', 'b4:4', 'b5:5'])
+})
+
+test('operations on one field follow each other within a transaction', async () => {
+  const { db, bugs, settle } = await opened()
+  await settle(bugs.insert({ id: 'a', votes: counter(1) }))
+
+  await settle(
+    db.transaction(async (tx) => {
+      const inside = tx.collection('bugs')
+      await inside.update('a', { votes: increment(2) })
+      await inside.update('a', { votes: increment(3) })
+      assert.is((await inside.get('a'))?.['votes'], 6)
+    }),
+  )
+
+  assert.is((await settle(bugs.get('a')))?.['votes'], 6)
 })
 
 test('ordered queries merge what the transaction wrote into their order, along an index and without one', async () => {

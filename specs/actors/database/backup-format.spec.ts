@@ -124,6 +124,18 @@ test('frames in another order, twice, left out, or of another backup are refused
   assert.is(await brokenFrame(concatBytes([...parts, parts.at(-1) as Uint8Array])), last)
 })
 
+test('two backups of the same rows share no ciphertext: each is sealed under a key of its own', async () => {
+  const other = pieces(2)
+
+  for (const [n, frame] of pieces(1).entries()) {
+    if (n === 0) continue
+    const twin = other[n] as Uint8Array
+    assert.is(twin.length, frame.length)
+    const same = frame.filter((byte, at) => at >= 5 && byte === twin[at]).length
+    assert.ok(same < frame.length / 4, `${same} of ${frame.length} bytes are the same`)
+  }
+})
+
 test('a frame in the middle that says it is the last one, or the other way round, is refused', async () => {
   const parts = pieces()
   for (const at of [1, 3, parts.length - 1]) {

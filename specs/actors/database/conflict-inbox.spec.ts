@@ -1,6 +1,7 @@
 /** The conflict inbox of a database: what is noted, what is not, how long, and what it looks like on the disk. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { add, counter, increment, set } from '../../../actors/client/index.ts'
 import type { Conflict } from '../../../actors/database/index.ts'
 import { inboxRows } from '../../../actors/database/inbox/inbox-row.ts'
 import { limits } from '../../../runtime/index.ts'
@@ -99,6 +100,21 @@ test('what was overwritten knowingly, different fields and equal values are no c
   await exchange()
 
   assert.equal(await alice.get('y'), { id: 'y', title: 'alice', other: 'bob' })
+  assert.equal(await list(alice), [])
+  assert.equal(await list(bob), [])
+})
+
+test('fields that merge lose nothing', async () => {
+  const world = await createWorld()
+  const { alice, bob, list, exchange } = world
+  await alice.write('insert', 'x', { count: counter(1), tags: set(['first']) })
+  await world.send(alice, bob)
+
+  await alice.write('update', 'x', { count: increment(2), tags: add('alice') })
+  await bob.write('update', 'x', { count: increment(3), tags: add('bob') })
+  await exchange()
+
+  assert.equal(await alice.get('x'), { id: 'x', count: 6, tags: ['alice', 'bob', 'first'] })
   assert.equal(await list(alice), [])
   assert.equal(await list(bob), [])
 })

@@ -281,7 +281,7 @@ test('in any history of devices every merge shows what was done, and all agree t
       assert.is(forth.get('top'), extremes.length === 0 ? undefined : Math.max(...extremes) + 0)
       assert.is(forth.get('low'), extremes.length === 0 ? undefined : Math.min(...extremes) + 0)
     }),
-    { numRuns: 1500 },
+    { numRuns: 500 },
   )
 })
 

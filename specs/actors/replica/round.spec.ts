@@ -333,6 +333,20 @@ test('a device whose own later writes are shown to it knows that it was restored
   assert.is(await settle(simulation, codeOf(sync(two, restored))), 'FORKED')
 })
 
+test('a round over everything is refused by a store whose index has lost a tag, which would be missing for good', async () => {
+  const simulation = createSimulation(17)
+  const from = await writer(simulation, 1, 5)
+  await from.replica.close()
+  const arrivals = { gte: Uint8Array.of(0x61), lt: Uint8Array.of(0x62), limit: 9 }
+  const [, second] = await from.volume.rows('replica').range(arrivals)
+  from.volume.damage('replica', [{ type: 'del', key: second?.[0] ?? tag(0) }])
+  await from.reopen()
+
+  const code = await settle(simulation, codeOf(partsOf(from.replica, { peerVector: nobody })))
+
+  assert.is(code, 'DAMAGED')
+})
+
 test('commits are verified once: blocks of a known commit need no signature', async () => {
   const simulation = createSimulation(16)
   const from = await startNode(simulation, 1)

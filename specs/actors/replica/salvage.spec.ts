@@ -87,7 +87,7 @@ test('whatever row is lost, the rest opens, adds up, and holds nothing that was 
 test('whatever byte is flipped, the rest opens, adds up, and holds nothing that was not there', async () => {
   for (const row of await rowsOfPatient()) {
     if (kindOf(row) === 'f') continue
-    for (let at = 0; at < row[1].length; at += 23) {
+    for (let at = 0; at < row[1].length; at += 61) {
       const value = row[1].slice()
       value[at] = (value[at] ?? 0) ^ 0x10
       const { before, after, problems } = await salvaged([{ type: 'put', key: row[0], value }])
