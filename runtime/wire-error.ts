@@ -29,6 +29,7 @@ const CODES: readonly ErrorCode[] = [
   'NOT_FOUND',
   'BAD_VALUE',
   'DISK_FULL',
+  'NOT_UNIQUE',
 ]
 
 /** A code that has no number of its own travels as REFUSED. */

@@ -138,6 +138,7 @@ class SpaceStorage implements Storage {
       inspect: (space) => ({
         space: key,
         ...(space === undefined ? {} : { records: space.replica.liveEnvelopes }),
+        ...(space?.replica.verifying === undefined ? {} : { verifying: space.replica.verifying }),
         ...(space?.replica.misfit.rebase === undefined
           ? {}
           : { rebasing: space.replica.misfit.rebase.reason }),

@@ -7,7 +7,7 @@ import { SET_HASH_BYTES } from './set-hash.ts'
 
 /** Nibbles of a leaf's prefix: 65,536 leaves, of about 15 tags each at a million. */
 export const SCRUB_DEPTH = 4
-export const SCRUB_WIDTH = 16
+const SCRUB_WIDTH = 16
 
 /** The first `depth` nibbles of some tags, as a number; depth 0 is the root, which holds all. */
 export interface ScrubPrefix {

@@ -144,7 +144,7 @@ export function writeBy(
 }
 
 /** Refused or unknown: nothing was promised. Anything else is a bug. */
-export function settle<T>(work: Promise<T>, acknowledged: (value: T) => void): void {
+function settle<T>(work: Promise<T>, acknowledged: (value: T) => void): void {
   work.then(acknowledged, (error: unknown) => {
     if (!(error instanceof BlazeError)) throw error
   })

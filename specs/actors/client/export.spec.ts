@@ -3,6 +3,7 @@
 import { PassThrough, Readable, Writable } from 'node:stream'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { counter, increment, set } from '../../../actors/client/index.ts'
 import type { BlazeDBClient } from '../../../actors/client/index.ts'
 import { BlazeError, limits, setOwn, Uuid } from '../../../runtime/index.ts'
 import type { Value } from '../../../runtime/index.ts'
@@ -198,6 +199,19 @@ test('a plain object without a collection is refused, and so are bad options', a
   for (const options of [{ collections: 'a' }, { collections: ['~x'] }, { signal: 1 }]) {
     assert.is(await world.code(() => db.export(FILE, options as never)), 'TypeError', JSON.stringify(options))
   }
+})
+
+test('counters and sets are exported as what they show, and come back as plain fields', async () => {
+  const world = createClientWorld()
+  const db = await world.open()
+  await world.settle(db.collection('a').insert({ id: 'x', n: counter(3), tags: set(['b', 'a']) }))
+  await world.settle(db.collection('a').update('x', { n: increment(4) }))
+
+  await world.settle(db.export(FILE))
+  const copy = await world.open('/copy')
+  await world.settle(copy.import(FILE))
+
+  assert.equal(await world.settle(copy.collection('a').get('x')), { id: 'x', n: 7, tags: ['a', 'b'] })
 })
 
 test('an id that comes twice in a file is refused by insert, and by put the last one counts', async () => {

@@ -40,7 +40,15 @@ const entries = [
   { replicaId: count(8, 0x80), seq: 7, commitHash: count(32, 0x90) },
   { replicaId: count(8, 0x88), seq: 2 ** 40, commitHash: count(32, 0xb0) },
 ]
-const data = { round: 3, part: 2, partEnd: true, roundEnd: true, syncing: false, upTo: 99, items: count(5, 1) }
+const data = {
+  round: 3,
+  part: 2,
+  partEnd: true,
+  roundEnd: true,
+  syncing: false,
+  upTo: 99,
+  items: count(5, 1),
+}
 const ack = { round: 3, part: 2, arrival: 99, vector: entries }
 const spoiled = { round: 3, part: 2, code: 'FORKED' as const, text: 'replica 80… has two histories' }
 

@@ -83,7 +83,13 @@ test('what every peer has confirmed is known after the next batch, and not raise
   const both = [heads.confirmedSeq, heads.unstored()]
   heads.stored(6)
 
-  assert.equal([alone, both], [[3, undefined], [6, 6]])
+  assert.equal(
+    [alone, both],
+    [
+      [3, undefined],
+      [6, 6],
+    ],
+  )
   assert.equal([heads.confirmedSeq, heads.unstored()], [6, undefined])
 })
 

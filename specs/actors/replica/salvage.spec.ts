@@ -33,9 +33,7 @@ async function shownBy(simulation: Simulation, replica: Replica): Promise<Map<st
 }
 
 /** Damages a copy of the store, salvages it, opens it, and lets the replica verify itself. */
-async function salvaged(
-  operations: readonly StoreOperation[],
-): Promise<{
+async function salvaged(operations: readonly StoreOperation[]): Promise<{
   after: Map<string, Set<string>>
   before: Map<string, Set<string>>
   problems: readonly string[]

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { equalRecords } from '../../../../actors/database/record/record.ts'
-import { FieldOperation, sameInput } from '../../../../actors/database/index.ts'
+import { sameInput } from '../../../../actors/database/index.ts'
 import type { RecordInput } from '../../../../actors/database/index.ts'
 import {
   encodeAttach,
@@ -93,17 +93,9 @@ test('every living record survives in an item', () => {
 })
 
 test('every write survives its bytes', () => {
-  const operation = fc.oneof(
-    fc
-      .tuple(fc.constantFrom('counter', 'increment', 'max', 'min'), fc.integer())
-      .map(([name, value]) => new FieldOperation(name, [value])),
-    fc
-      .tuple(fc.constantFrom('set', 'add', 'remove'), fc.array(arbitraryValue, { maxLength: 3 }))
-      .map(([name, elements]) => new FieldOperation(name, elements)),
-  )
   const values = fc.dictionary(
     fc.string({ minLength: 1, maxLength: 5 }).filter((name) => name !== 'id'),
-    fc.option(fc.oneof(arbitraryValue, operation), { nil: undefined }),
+    fc.option(arbitraryValue, { nil: undefined }),
     { maxKeys: 4 },
   )
   const inputs = fc.uniqueArray(
@@ -325,16 +317,6 @@ test('a write outside the table is refused', () => {
     [Uint8Array.of(0x9f, 0xff), 'an indefinite array'],
     [nested(limits.cborDepthMax + 1), 'a deep value'],
     [encodeCbor(['a', 'x'.repeat(limits.recordCborBytesMax)]), 'a record that is too long'],
-    [encodeCbor([['a', 8], [1]]), 'an unknown operation'],
-    [encodeCbor([['a', 0], [1]]), 'operation zero'],
-    [encodeCbor([['a', 'set'], [1]]), 'an operation by its name'],
-    [encodeCbor([['a'], [1]]), 'an operation without a number'],
-    [encodeCbor([['a', 2, 2], [1]]), 'an operation of three parts'],
-    [encodeCbor([['id', 2], [1]]), 'an operation on the id'],
-    [encodeCbor([['a', 2], 1]), 'an operation without a list'],
-    [encodeCbor([['a', 5], [1, 1]]), 'an increment by two numbers'],
-    [encodeCbor([['a', 5], ['1']]), 'an increment by a text'],
-    [encodeCbor([['a', 3], [null]]), 'a maximum of null'],
   ]
   for (const [cbor, what] of cbors) refused(parseMirrorWrite, raw(1, 'bugs', [['a', cbor]]), what)
 })
@@ -382,13 +364,6 @@ function sameValues(a: RecordInput, b: RecordInput | undefined): boolean {
     a.values.size === b.values.size &&
     [...a.values].every(([name, value]) => {
       const found = b.values.get(name)
-      if (value instanceof FieldOperation) {
-        return (
-          found instanceof FieldOperation &&
-          found.name === value.name &&
-          equalValue([...found.values], [...value.values])
-        )
-      }
       return sameInput(value, found)
     })
   )
