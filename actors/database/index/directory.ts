@@ -1,4 +1,4 @@
-/** The directory of an index as bytes: its pages in order, each with its first key (PROTOCOL §6.4). Invariant: first keys ascend strictly. */
+/** The directory of an index as bytes: its pages in order, each with its first key (PROTOCOL §6.3). Invariant: first keys ascend strictly. */
 import { ByteReader, ByteWriter } from '../../../runtime/index.ts'
 import { badPage } from './page.ts'
 import type { Fence } from './paged-index.ts'

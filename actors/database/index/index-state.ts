@@ -1,5 +1,5 @@
 /**
- * What the indexes of a database remember of one moment beside their pages (PROTOCOL §6.4).
+ * What the indexes of a database remember of one moment beside their pages (PROTOCOL §6.3).
  * Invariant: it is written with the last batch of a merge, so pages, directories and cursor always belong together.
  */
 import { BlazeError, decodeCbor, encodeCbor } from '../../../runtime/index.ts'

@@ -1,5 +1,5 @@
 /**
- * The rows of all indexes of a database, sealed: pages by number, and pieces of directories and state (PROTOCOL §6.4).
+ * The rows of all indexes of a database, sealed: pages by number, and pieces of directories and state (PROTOCOL §6.3).
  * Invariant: a page never changes after it was written; a row that does not authenticate under its own key is `DAMAGED`.
  */
 import {

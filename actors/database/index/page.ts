@@ -1,5 +1,5 @@
 /**
- * One page of an index: sorted entries as bytes (PROTOCOL §6.4).
+ * One page of an index: sorted entries as bytes (PROTOCOL §6.3).
  * Invariant: keys ascend strictly, a page is never empty, and its bytes are at most `limits.indexPageBytes` unless it has one entry.
  */
 import { BlazeError, limits } from '../../../runtime/index.ts'

@@ -1,5 +1,5 @@
 /**
- * Entries of the indexes: how a record is named in them, and what is kept of it (PROTOCOL §6.4).
+ * Entries of the indexes: how a record is named in them, and what is kept of it (PROTOCOL §6.3).
  * Invariant: keys of the built-in view sort by collection, then by id in the order of text; what was emitted for a record stands in its entry.
  */
 import { bytesKey } from '../../../runtime/index.ts'

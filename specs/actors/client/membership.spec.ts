@@ -98,8 +98,14 @@ test('of two joins at once both wait for an admin, and both say so', () => {
 })
 
 test('the owner adds the supervisor once it is registered, once, and again when that was lost', () => {
-  const space = spaceOf(teamOf(create))
+  const team = teamOf(create)
+  const space = spaceOf(team)
   const owner = membership('owner')
+  team.add(owner.owed(space, true) ?? {})
+  assert.ok(
+    team.device(derive('owner replica', 8)),
+    'a replica id whose announcement was lost is announced first',
+  )
 
   assert.is(owner.owed(space, false), undefined)
   assert.ok(owner.owed(space, true))
