@@ -1,5 +1,5 @@
 /**
- * Rows of the conflict inbox (PROTOCOL §6.5): in order of time, sealed under a key of this directory alone.
+ * Rows of the conflict inbox (PROTOCOL §6.1): in order of time, sealed under a key of this directory alone.
  * Invariant: every seal of an opening has a number of its own, and a row opens only under its own key.
  */
 import {
