@@ -292,11 +292,6 @@ export const ERRORS = {
     retryable: false,
     advice: 'correct what details.issues names',
   },
-  PARTIAL: {
-    meaning: 'parts of a large value have not arrived here yet',
-    retryable: true,
-    advice: 'wait until sync has caught up, then read it again',
-  },
   BACKUP_INVALID: {
     meaning: 'the file is no whole backup, or was changed',
     retryable: false,

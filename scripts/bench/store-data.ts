@@ -11,7 +11,7 @@ import type { RowKind } from './store-rows.ts'
 import type { SystemName } from './store-system.ts'
 
 /** A million rows in a slow store take minutes. */
-export const storeCallMs: number = 3_600_000
+const storeCallMs = 3_600_000
 
 const made = new WeakMap<StoreRun, Map<string, Promise<StoredRows>>>()
 

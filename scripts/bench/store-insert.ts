@@ -111,7 +111,7 @@ async function compare<Item>(store: StoreSystem<Item>, range: RowRange): Promise
 }
 
 /** So many at once, the next one when one is done. */
-export async function inParallel<T>(
+async function inParallel<T>(
   items: readonly T[],
   inFlight: number,
   work: (item: T, at: number) => Promise<void>,

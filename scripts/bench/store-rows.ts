@@ -27,7 +27,7 @@ export const fieldsOf: Readonly<Record<RowKind, readonly string[]>> = {
 export const firstN = 100_000
 
 /** Rows are made and written in slices of so many. */
-export const sliceRows = 1_000
+const sliceRows = 1_000
 
 /** Above the number of places that the package has: they repeat, with another `n`. */
 const citiesMax = 1_000_000

@@ -2,8 +2,8 @@
  * What a replica holds, as records: reads by name, the indexes over them, the cache of decoded records, and what is held back.
  * Invariant: everything it shows was synced; it changes only when a batch committed or a hold ended, and then says what changed.
  */
-import { assert, bytesKey, equalBytes, limits, toHex } from '../../../runtime/index.ts'
-import type { BlazeError, Env, Timer } from '../../../runtime/index.ts'
+import { assert, BlazeError, bytesKey, equalBytes, limits, toHex } from '../../../runtime/index.ts'
+import type { Env, Timer } from '../../../runtime/index.ts'
 import type { Envelope, Replica, TagChange } from '../../replica/index.ts'
 import { walkRecords } from '../index/index-walk.ts'
 import type { OpenedIndexes } from '../index/load-indexes.ts'
@@ -110,7 +110,9 @@ export class KeyedView implements RecordView {
   /** What is shown of a record; undefined also when it is unknown. Deleted records are returned as such. */
   read(collection: string, id: string): RecordState | undefined {
     const tag = this.#reader.tag(collection, id)
-    return this.#shown(tag, bytesKey(tag), { collection, id }).state
+    const found = this.#shown(tag, bytesKey(tag), { collection, id })
+    if (found === NOTHING) this.#checkAbsent(collection, id)
+    return found.state
   }
 
   /** The same for a pass over many records, which leaves the cache to those that are read one by one. */
@@ -210,7 +212,14 @@ export class KeyedView implements RecordView {
   #peekTag(key: string): RecordState | undefined {
     const cached = this.#cache.get(key)
     if (cached !== undefined) return cached.state
-    return this.#reader.assemble(this.#ready().replica.present(tagOf(key)).live, this.#proof(key)).state
+    const { live } = this.#ready().replica.present(tagOf(key))
+    if (live.length === 0) throw lost()
+    return this.#reader.assemble(live, this.#proof(key)).state
+  }
+
+  /** A flipped bit in a key of the store hides a row: what stands in the view by id has one. */
+  #checkAbsent(collection: string, id: string): void {
+    if (this.ready() === undefined && this.index.records.entry(collection, id) !== undefined) throw lost()
   }
 
   /** Every envelope was looked at when it came, and what was wrong with its tag is held. */
@@ -334,6 +343,13 @@ export class KeyedView implements RecordView {
     assert(this.#attached !== undefined, 'the view is attached to its replica before it is read')
     return this.#attached
   }
+}
+
+function lost(): BlazeError {
+  return new BlazeError(
+    'DAMAGED',
+    'the row of a record is missing; verify() tells more; restore from a peer or a backup',
+  )
 }
 
 function waits({ reason }: Hold): boolean {

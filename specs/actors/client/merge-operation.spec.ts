@@ -2,6 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { add, counter, increment, max, min, remove, set } from '../../../actors/index.ts'
+import type { StandardSchemaV1 } from '../../../actors/index.ts'
 import type { Doc, LiveDelta } from '../../../actors/database/index.ts'
 import { createOneDatabase } from '../database/one-database.ts'
 import type { OneDatabase } from '../database/one-database.ts'
@@ -78,6 +79,34 @@ test('operations of a transaction happen once, however often it is tried', async
 
   assert.equal(await settle(things.get('x')), { id: 'x', n: 20, tags: [1, 2, 3, 4] })
   assert.is(Math.max(...inside.map(Number)), 20)
+})
+
+test('a schema judges what an operation shows, and the field goes on merging', async () => {
+  const { open, settle, code } = createClientWorld()
+  const seen: unknown[] = []
+  const schema: StandardSchemaV1<Record<string, unknown>> = {
+    '~standard': {
+      version: 1,
+      vendor: 'spec',
+      validate: (value) => {
+        const { n } = value as { n: number }
+        seen.push(structuredClone(value))
+        return n > 9 ? { issues: [{ message: 'too many' }] } : { value: value as Record<string, unknown> }
+      },
+    },
+  }
+  const things = (await open()).collection('things', { schema })
+
+  await settle(things.insert({ id: 'x', n: counter(2), tags: set(['a']) }))
+  await settle(things.update('x', { n: increment(3), tags: add('b') }))
+  assert.is(await code(() => things.update('x', { n: increment(5) })), 'SCHEMA_INVALID')
+  await settle(things.update('x', { n: increment(1) }))
+
+  assert.equal(await settle(things.get('x')), { id: 'x', n: 6, tags: ['a', 'b'] })
+  assert.equal(seen.slice(0, 2), [
+    { n: 2, tags: ['a'] },
+    { n: 5, tags: ['a', 'b'] },
+  ])
 })
 
 async function exchange(from: OneDatabase, to: OneDatabase): Promise<void> {

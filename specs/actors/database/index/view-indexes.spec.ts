@@ -170,4 +170,24 @@ test('rows of indexes that are damaged, changed or lost are made anew, and no re
   }
 })
 
+test('a record whose row is gone is DAMAGED, never absent: its entry says that it was there', async () => {
+  const one = await createOneDatabase()
+  await create(one, ['a'])
+  for (let n = 0; n < 5; n += 1) await one.settle(one.write('insert', 'c', { id: `r${n}`, a: n }))
+  const range = { gte: Uint8Array.of(0x74), lt: Uint8Array.of(0x75), limit: 10 }
+  const rows = await one.settle(one.volume.rows('store').range(range))
+  await one.close()
+  await one.boot()
+  one.volume.damage(
+    'store',
+    rows.map(([key]) => ({ type: 'del', key })),
+  )
+
+  for (let n = 0; n < 5; n += 1) {
+    const code = await one.settle(one.get('c', `r${n}`)).catch((error: { code: string }) => error.code)
+    assert.is(code, 'DAMAGED')
+  }
+  assert.is(await one.settle(one.get('c', 'never')), undefined)
+})
+
 test.run()
