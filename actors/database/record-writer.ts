@@ -283,10 +283,13 @@ class RecordDraft implements OwnDraft {
   }
 
   seal(header: Uint8Array, sealNumber: number): Uint8Array {
-    const { keyring, replicaId, space, view } = this.#o
-    view.noteStaged(this.tag, sealNumber, this.#state)
+    const { keyring, replicaId, space } = this.#o
     const bootId = space.replica.incarnation
     return keyring.seal({ keyId: this.keyId, replicaId, bootId, sealNumber, header, plain: this.#plain })
+  }
+
+  staged(sealNumber: number): void {
+    this.#o.view.noteStaged(this.tag, sealNumber, this.#state)
   }
 }
 

@@ -211,6 +211,8 @@ export class LocalReplica implements Replica {
       else this.#tags.stage(tag, live, false)
     }
     this.#nextSeq += writes.length
+    for (const [index, { sealNumber }] of writes.map(({ envelope }) => envelope).entries())
+      drafts[index]?.staged?.(sealNumber)
     await this.#group.request()
   }
 

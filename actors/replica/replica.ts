@@ -32,6 +32,8 @@ export interface OwnDraft {
   readonly keyId: Uint8Array
   /** Returns ciphertext and its 16-byte tag, with `header` as associated data and the seal number in the nonce. */
   seal(header: Uint8Array, sealNumber: number): Uint8Array
+  /** It was staged under that seal number, before `write` returns. A draft that was sealed and refused is not. */
+  staged?(sealNumber: number): void
 }
 
 export interface WriteOptions {

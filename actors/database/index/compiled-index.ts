@@ -57,9 +57,8 @@ export class CompiledIndex implements IndexDefinition {
   }
 
   /** The same for an index that allows each list of values once; undefined when a field is absent, which binds nothing. */
-  uniqueKey(state: RecordState): { readonly key: string; readonly cut: boolean } | undefined {
-    const values = this.values(state)
-    return values.includes(undefined) ? undefined : encodeIndexKey(values)
+  uniqueKey(state: RecordState): string | undefined {
+    return this.values(state).includes(undefined) ? undefined : this.fieldKey(state)
   }
 
   /** One for each field. */

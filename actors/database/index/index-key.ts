@@ -8,7 +8,7 @@ import type { Value } from '../../../runtime/index.ts'
 
 export interface IndexKey {
   readonly key: string
-  /** It was longer than `indexKeyBytesMax`: other values may have the same key. */
+  /** It has `indexKeyBytesMax`, the rest was left out: other values may have the same key. */
   readonly cut: boolean
 }
 
@@ -56,7 +56,9 @@ export function encodeIndexKey(values: readonly (Value | undefined)[]): IndexKey
   let key = ''
   for (const value of values) {
     key += encodeValue(value)
-    if (key.length > limits.indexKeyBytesMax) return { key: key.slice(0, limits.indexKeyBytesMax), cut: true }
+    // One that just fits leaves no room for what follows, so bounds on that would mean nothing.
+    if (key.length >= limits.indexKeyBytesMax)
+      return { key: key.slice(0, limits.indexKeyBytesMax), cut: true }
   }
   return { key, cut: false }
 }

@@ -14,6 +14,8 @@ import type { RecordIndexes } from './record-indexes.ts'
 export interface WalkSource {
   readonly indexes: RecordIndexes
   readonly replica: Replica
+  /** Lets other work have the thread. */
+  breathe(): Promise<void>
   /** What is shown of a record. */
   peek(collection: string, id: string): RecordState | undefined
   /** What is shown of a tag; it leaves alone what is kept at hand. */
@@ -26,6 +28,9 @@ export interface WalkSource {
 }
 
 type Path<K extends AccessPath['kind']> = Extract<AccessPath, { kind: K }>
+
+/** Entries of the view by id that are looked at together. */
+const ENTRIES_MIN = 64
 
 /** A full pass over the store is cheaper a record, but looks at the records of all collections. */
 const STORE_SHARE_MIN = 0.25
@@ -103,17 +108,21 @@ class RecordsWalk extends Walk {
     this.#after = after
   }
 
-  next(limit: number): RecordState[] {
+  next(limit: number): RecordState[] | Promise<RecordState[]> {
     const found: RecordState[] = []
-    while (!this.done && found.length < limit) {
-      const want = limit - found.length
+    let left = limits.scanSliceRecords
+    while (!this.done && found.length < limit && left > 0) {
+      // Many may be deleted: a few at a time would look for the place again and again.
+      const want = Math.max(limit - found.length, ENTRIES_MIN)
       const entries = this.source.indexes.records(this.collection, {
         after: this.#after,
         prefix: this.#prefix,
         reverse: this.#reverse,
         limit: want,
       })
+      left -= entries.length
       for (const [key, value] of entries) {
+        if (found.length === limit) return found
         this.#after = parseRecordKey(key).id
         if (isDeletedEntry(value)) continue
         const state = this.source.peekTag(tagOfEntry(value))
@@ -121,7 +130,8 @@ class RecordsWalk extends Walk {
       }
       if (entries.length < want) this.done = true
     }
-    return found
+    if (found.length > 0 || this.done) return found
+    return this.source.breathe().then(() => this.next(limit))
   }
 }
 

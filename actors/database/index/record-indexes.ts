@@ -9,7 +9,7 @@ import type { Replica } from '../../replica/index.ts'
 import type { RecordState } from '../record/record.ts'
 import type { IndexDefinition } from '../view/record-view.ts'
 import { CompiledIndex } from './compiled-index.ts'
-import { IndexFlush } from './index-flush.ts'
+import { IndexFlush, RECORDS } from './index-flush.ts'
 import type { IndexState, KnownIndex } from './index-state.ts'
 import type { LoadedIndexes } from './load-indexes.ts'
 import type { IndexEntry } from './page.ts'
@@ -174,6 +174,12 @@ export class RecordIndexes {
     }
     if (this.#indexes.size >= limits.indexesMax) {
       throw new BlazeError('TOO_LARGE', `a database has at most ${limits.indexesMax} indexes`)
+    }
+    if (this.#nextNo >= RECORDS) {
+      throw new BlazeError(
+        'TOO_LARGE',
+        'indexes were made and dropped 65,533 times; restore the database from a backup',
+      )
     }
     const known = { ...definition, no: this.#nextNo, state: 'building', cut: false, pieces: 0 } as const
     this.#nextNo += 1

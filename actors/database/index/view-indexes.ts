@@ -2,7 +2,7 @@
  * Keeps the indexes of a view in step with it: catches up after an opening, merges, builds new ones, judges uniqueness.
  * Invariant: after catching up, the indexes hold exactly what is shown; a fault of their pages never changes what a record reads as.
  */
-import { BlazeError, Breath, limits, toHex } from '../../../runtime/index.ts'
+import { BlazeError, Breath, bytesKey, limits } from '../../../runtime/index.ts'
 import type { Env } from '../../../runtime/index.ts'
 import type { Envelope, Replica } from '../../replica/index.ts'
 import { compareValues } from '../record/value-order.ts'
@@ -35,6 +35,16 @@ export interface ViewIndexesOptions {
 export interface UniqueChange {
   readonly tag: Uint8Array
   readonly state: RecordState
+}
+
+/** Values that a record is to have alone. Tags as texts. */
+interface UniqueClaim {
+  readonly key: string
+  readonly tag: string
+  /** What the call makes of records, by tag. */
+  readonly states: ReadonlyMap<string, RecordState>
+  /** Tags of the call that came before and have the same key. */
+  readonly rivals: readonly string[]
 }
 
 export class ViewIndexes {
@@ -77,7 +87,8 @@ export class ViewIndexes {
     this.#catchingUp = work
     // Whoever asks `ready` hears of it; the cell hears of the store itself.
     work.catch(() => undefined)
-    if (missing <= limits.indexReplayAtOpenMax) await work
+    // Writes cannot be judged by a unique index that is not up to date.
+    if (missing <= limits.indexReplayAtOpenMax || this.#indexes.hasUnique) await work
   }
 
   /** Resolves once the indexes are up to date; undefined when they are. */
@@ -116,7 +127,7 @@ export class ViewIndexes {
     await this.#catchingUp
     // Writes that nobody has judged by this index land first; later ones are.
     await this.#o.replica.settled()
-    await this.#build(index)
+    await this.#buildOrDrop(index)
     await this.flush()
   }
 
@@ -170,19 +181,20 @@ export class ViewIndexes {
   /** Throws `NOT_UNIQUE` when a change would give a record the values of another in a unique index. */
   checkUnique(changes: readonly UniqueChange[]): void {
     if (!this.#indexes.hasUnique) return
-    const seen = new Map<string, string>()
-    const states = new Map(changes.map(({ tag, state }) => [toHex(tag), state]))
-    for (const { tag, state } of changes) {
+    const states = new Map(changes.map(({ tag, state }) => [bytesKey(tag), state]))
+    /** Tags of this call with that key, by index and key. */
+    const seen = new Map<string, string[]>()
+    for (const [tag, state] of states) {
       if (state.deleted !== undefined) continue
       for (const index of this.#indexes.of(state.collection)) {
         if (!index.unique) continue
         const key = index.uniqueKey(state)
         if (key === undefined) continue
-        const name = `${index.no} ${key.key}`
-        const other =
-          seen.get(name) ?? this.#holderOf(index, state, { key: key.key, tag: toHex(tag), states })
+        const name = `${index.no} ${key}`
+        const rivals = seen.get(name) ?? []
+        const other = this.#holderOf(index, state, { key, tag, states, rivals })
         if (other !== undefined) throw notUnique(index, other)
-        if (!key.cut) seen.set(name, state.id)
+        seen.set(name, [...rivals, tag])
       }
     }
   }
@@ -213,33 +225,42 @@ export class ViewIndexes {
     this.#closed = true
   }
 
-  #holderOf(
-    index: CompiledIndex,
-    state: RecordState,
-    own: { key: string; tag: string; states: ReadonlyMap<string, RecordState> },
-  ): string | undefined {
-    const tags = new Set(this.#staged.get(`${index.no} ${own.key}`))
-    const entries = this.#indexes.entries(index, {
-      gte: own.key,
-      lt: afterPrefix(own.key),
-      reverse: false,
-      limit: limits.scanSliceRecords,
-    })
-    for (const [key, value] of entries) tags.add(parseIndexEntry(key, value).tag)
-    const values = index.values(state)
-    for (const tag of tags) {
-      const hex = Buffer.from(tag, 'latin1').toString('hex')
-      if (hex === own.tag) continue
-      const other = own.states.get(hex) ?? this.#o.stagedOf(tag) ?? this.#o.peekTag(tag)
-      if (other === undefined || other.deleted !== undefined) continue
-      const others = index.values(other)
-      const same = values.every((value, at) => {
-        const theirs = others[at]
-        return value !== undefined && theirs !== undefined && compareValues(value, theirs) === 0
-      })
-      if (same) return other.id
+  /** The id of another record with the same values: one of the call, one that is staged, or one that is shown. */
+  #holderOf(index: CompiledIndex, state: RecordState, own: UniqueClaim): string | undefined {
+    const staged = this.#staged.get(`${index.no} ${own.key}`) ?? []
+    for (const tag of [...own.rivals, ...staged]) {
+      const other = this.#rival(index, state, own, tag)
+      if (other !== undefined) return other
     }
-    return undefined
+    let after: string | undefined
+    for (;;) {
+      const entries = this.#indexes.entries(index, {
+        gte: own.key,
+        lt: afterPrefix(own.key),
+        reverse: false,
+        limit: limits.scanSliceRecords,
+        after,
+      })
+      for (const [key, value] of entries) {
+        after = key
+        const other = this.#rival(index, state, own, parseIndexEntry(key, value).tag)
+        if (other !== undefined) return other
+      }
+      if (entries.length < limits.scanSliceRecords) return undefined
+    }
+  }
+
+  /** The id of the tag's record when it has these values, as it is newest. */
+  #rival(index: CompiledIndex, state: RecordState, own: UniqueClaim, tag: string): string | undefined {
+    if (tag === own.tag) return undefined
+    const other = own.states.get(tag) ?? this.#o.stagedOf(tag) ?? this.#o.peekTag(tag)
+    if (other === undefined || other.deleted !== undefined) return undefined
+    const others = index.values(other)
+    const same = index.values(state).every((value, at) => {
+      const theirs = others[at]
+      return value !== undefined && theirs !== undefined && compareValues(value, theirs) === 0
+    })
+    return same ? other.id : undefined
   }
 
   async #catchUp(): Promise<void> {
@@ -266,10 +287,20 @@ export class ViewIndexes {
   /** An index that was being built when the database was closed. */
   async #resume(index: CompiledIndex): Promise<void> {
     try {
-      await this.#build(index)
+      await this.#buildOrDrop(index)
     } catch (error) {
       // Records that are not unique make it go; a store that fails says so itself.
       if (!(error instanceof BlazeError)) throw error
+    }
+  }
+
+  /** An index that cannot be built, because records are not unique, is gone for good. */
+  async #buildOrDrop(index: CompiledIndex): Promise<void> {
+    try {
+      await this.#build(index)
+    } catch (error) {
+      if (error instanceof BlazeError && error.code === 'NOT_UNIQUE') await this.drop(index)
+      throw error
     }
   }
 
@@ -283,9 +314,8 @@ export class ViewIndexes {
       for (const [key, value] of entries) {
         const { collection, id } = parseRecordKey(key)
         after = id
-        if (isDeletedEntry(value)) continue
         const tag = tagOfEntry(value)
-        const state = this.#o.peekTag(tag)
+        const state = isDeletedEntry(value) ? undefined : this.#o.peekTag(tag)
         if (state !== undefined) {
           if (index.unique) this.#checkBuilt(index, tag, state)
           this.apply({ collection, id, tag, state, isNew: false })
@@ -307,15 +337,8 @@ export class ViewIndexes {
   #checkBuilt(index: CompiledIndex, tag: string, state: RecordState): void {
     const key = index.uniqueKey(state)
     if (key === undefined) return
-    const own = {
-      key: key.key,
-      tag: Buffer.from(tag, 'latin1').toString('hex'),
-      states: new Map<string, RecordState>(),
-    }
-    const other = this.#holderOf(index, state, own)
-    if (other === undefined) return
-    this.#indexes.drop(index)
-    throw notUnique(index, other)
+    const other = this.#holderOf(index, state, { key, tag, states: new Map(), rivals: [] })
+    if (other !== undefined) throw notUnique(index, other)
   }
 
   #mergeWhenFull(): void {

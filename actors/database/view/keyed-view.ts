@@ -150,6 +150,7 @@ export class KeyedView implements RecordView {
     const source = {
       replica,
       indexes: indexes.records,
+      breathe: () => new Promise<void>((resolve) => this.#o.env.defer(resolve)),
       peek: (name: string, id: string) => this.peek(name, id),
       peekTag: (tag: string) => this.#peekTag(tag),
       shownOf: (tag: Uint8Array, live: readonly Envelope[]) => this.shownOf(tag, live),

@@ -121,11 +121,11 @@ test('a key is one char per byte', () => {
   )
 })
 
-test('a list of exactly the limit is whole, and one byte more is cut', () => {
-  const fits = 'x'.repeat(limits.indexKeyBytesMax - 2)
+test('a list below the limit is whole, and one that reaches it is cut', () => {
+  const fits = 'x'.repeat(limits.indexKeyBytesMax - 3)
 
   assert.equal(encodeIndexKey([fits]).cut, false)
-  assert.is(encodeIndexKey([fits]).key.length, limits.indexKeyBytesMax)
+  assert.is(encodeIndexKey([fits]).key.length, limits.indexKeyBytesMax - 1)
   assert.equal(encodeIndexKey([`${fits}x`]).cut, true)
   assert.is(encodeIndexKey([`${fits}x`]).key.length, limits.indexKeyBytesMax)
 })
