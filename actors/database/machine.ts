@@ -12,8 +12,8 @@ export type DatabaseEvent =
   | { readonly type: 'database.closing' }
 
 /**
- * `rebasing`: open, and not to be written before a peer's round came; a misfit is opened again to begin with that. `failed`: the store could not be opened again and is tried later. `damaged`: trying
- * again cannot help.
+ * `rebasing`: open, and not to be written before a peer's round came; a misfit is opened again to begin with that. `failed`: the store
+ * could not be opened again and is tried later. `damaged`: trying again cannot help.
  */
 export const databaseMachine: AnyStateMachine = setup({
   types: { events: {} as DatabaseEvent },

@@ -56,6 +56,25 @@ test('a database that waits to be opened again closes at once, and then does not
   assert.equal(done, ['open', 'close'])
 })
 
+test('a misfit is opened again to begin its rebase, also when it is found out another time in the middle of one', async () => {
+  const { simulation, cell, done, state } = start()
+
+  cell.tell({ type: 'database.opened' })
+  cell.tell({ type: 'database.misfit' })
+  cell.tell({ type: 'database.rebasing' })
+  await simulation.pass(10)
+  assert.is(state(), 'rebasing')
+  cell.tell({ type: 'database.misfit' })
+  await simulation.pass(10)
+
+  assert.is(state(), 'opening')
+  assert.equal(done, ['open', 'open', 'open'])
+  cell.tell({ type: 'database.rebasing' })
+  cell.tell({ type: 'database.opened' })
+  await simulation.pass(10)
+  assert.is(state(), 'ready')
+})
+
 test('a database closes once, however often it is asked', async () => {
   const { simulation, cell, done, state } = start()
 
