@@ -3,6 +3,8 @@ import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
 import { codeBlocks, root } from './document.ts'
 
 const programMsMax = 60_000
@@ -64,6 +66,34 @@ export function guideProgram(name: string, imported: string, door: string): Guid
         return stdout.split('\n').filter((line) => line.includes('error TS'))
       }),
   }
+}
+
+/** What every guide keeps: it runs, its types hold, and somebody may read it in one go. `mistake` ends in an error of `mistakeText`. */
+export function testGuide(guide: GuideProgram, mistake: string, mistakeText: RegExp): void {
+  test('the blocks of code in the guide run as one program and print what their comments say', async () => {
+    assert.ok(guide.promised.length >= 15, 'lines that print were found')
+    assert.not(guide.promised.includes(undefined), 'every line that prints says what')
+
+    const { stdout, stderr } = await guide.run()
+
+    assert.equal(stdout.trimEnd().split('\n'), guide.promised)
+    assert.is(stderr, '')
+  })
+
+  test('the program of the guide passes the type checker, which would find a mistake in it', async () => {
+    const found = await guide.checkTypes(mistake)
+
+    assert.equal(
+      found.filter((line) => !line.startsWith('mistake.ts')),
+      [],
+    )
+    assert.is(found.length, 1)
+    assert.match(found[0] ?? '', mistakeText)
+  })
+
+  test('the guide stays within 300 lines', () => {
+    assert.ok(guide.text.split('\n').length <= 301)
+  })
 }
 
 /** Also of a command that fails. */

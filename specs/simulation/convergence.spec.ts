@@ -63,13 +63,7 @@ async function simulate(seed: number): Promise<string> {
   await found(world, clients)
 
   const chance = (): number => simulation.random()
-  network.setFaults({
-    latencyMs: 1,
-    jitterMs: 20,
-    loss: 0.01 * chance(),
-    duplicate: 0.005,
-    reorder: 0.01 * chance(),
-  })
+  world.disturb()
   for (let step = 0; step < STEPS; step++) {
     await act(world, clients, oracle, step)
     await simulation.pass(chance() * 300)

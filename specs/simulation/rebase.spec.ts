@@ -84,13 +84,7 @@ class Run {
     const { simulation, network } = this.#world
     await this.#found()
     const chance = (): number => simulation.random()
-    network.setFaults({
-      latencyMs: 1,
-      jitterMs: 20,
-      loss: 0.01 * chance(),
-      duplicate: 0.005,
-      reorder: 0.01 * chance(),
-    })
+    this.#world.disturb()
     for (let step = 0; step < STEPS; step++) {
       await this.#act(step)
       await simulation.pass(chance() * 300)

@@ -33,6 +33,18 @@ export class SimulatedWorld {
     this.network = createMemoryNetwork(this.simulation.env('network'), faults)
   }
 
+  /** Links that delay, lose, repeat and reorder, each as much as the seed says. */
+  disturb(): void {
+    const chance = (): number => this.simulation.random()
+    this.network.setFaults({
+      latencyMs: 1,
+      jitterMs: 20,
+      loss: 0.01 * chance(),
+      duplicate: 0.005,
+      reorder: 0.01 * chance(),
+    })
+  }
+
   volume(node: string): SimulatedVolume {
     const volume = this.#volumes.get(node) ?? createSimulatedVolume(this.simulation.env(`disk-${node}`))
     this.#volumes.set(node, volume)

@@ -6,7 +6,8 @@ import { Breath, bytesKey, limits } from '../../../runtime/index.ts'
 import type { Env } from '../../../runtime/index.ts'
 import type { Replica } from '../../replica/index.ts'
 import type { RecordState } from '../record/record.ts'
-import { parseIndexEntry, parseRecordEntry, parseRecordKey, textOfId } from './record-entry.ts'
+import { encodeIndexId } from './index-key.ts'
+import { parseIndexEntry, parseRecordEntry, parseRecordKey } from './record-entry.ts'
 import type { RecordIndexes } from './record-indexes.ts'
 
 export interface IndexAudit {
@@ -83,7 +84,7 @@ class Audit {
           const expected = state.deleted === undefined ? index.fieldKey(state) : undefined
           if (entry.emitted.get(index.no) !== expected)
             this.#problem(`a record emitted another key into ${index.name}`)
-          if (expected !== undefined && index.pages.get(expected + textOfId(id)) === undefined) {
+          if (expected !== undefined && index.pages.get(expected + encodeIndexId(id)) === undefined) {
             this.#problem(`a record is missing in ${index.name}`)
           }
         }
@@ -127,7 +128,7 @@ class Audit {
         this.#entries += 1
         const { id } = parseIndexEntry(key, value)
         const emitted = indexes.entry(index.collection, id)?.emitted.get(index.no)
-        if (emitted === undefined || emitted + textOfId(id) !== key) {
+        if (emitted === undefined || emitted + encodeIndexId(id) !== key) {
           this.#problem(`${index.name} has an entry that no record emitted`)
         }
         const pause = this.#breath.pause()

@@ -61,8 +61,10 @@ export async function openIndexes(options: LoadIndexesOptions): Promise<OpenedIn
     loaded = anew(definitions ?? [])
     await removeRows(replica, indexRows)
   } else {
-    pages.stageRemoval(loaded.state.obsolete)
-    await replica.extra(pages.take())
+    if (loaded.state.obsolete.length > 0) {
+      pages.stageRemoval(loaded.state.obsolete)
+      await replica.extra(pages.take())
+    }
     await removeRows(replica, pagesFrom(loaded.state.nextPage))
   }
   const { state } = loaded

@@ -68,25 +68,7 @@ export function parseRecordKey(key: string): { readonly collection: string; read
   return { collection: Buffer.from(key.slice(2, end), 'latin1').toString(), id: idOfText(key.slice(end)) }
 }
 
-/** The id as a text of one char a byte, in the same order: UTF-8 of each code unit (CESU-8). */
-export function textOfId(id: string): string {
-  for (let at = 0; at < id.length; at += 1) if (id.charCodeAt(at) > 0x7f) return encodeUnits(id)
-  return id
-}
-
-function encodeUnits(id: string): string {
-  let text = ''
-  for (let at = 0; at < id.length; at += 1) {
-    const unit = id.charCodeAt(at)
-    if (unit < 0x80) text += String.fromCharCode(unit)
-    else if (unit < 0x800) text += String.fromCharCode(0xc0 | (unit >> 6), 0x80 | (unit & 0x3f))
-    else {
-      text += String.fromCharCode(0xe0 | (unit >> 12), 0x80 | ((unit >> 6) & 0x3f), 0x80 | (unit & 0x3f))
-    }
-  }
-  return text
-}
-
+/** Undoes `encodeIndexId`. */
 function idOfText(text: string): string {
   for (let at = 0; at < text.length; at += 1) if (text.charCodeAt(at) > 0x7f) return decodeUnits(text)
   return text

@@ -9,6 +9,7 @@ import type { Replica } from '../../replica/index.ts'
 import type { RecordState } from '../record/record.ts'
 import type { IndexDefinition } from '../view/record-view.ts'
 import { CompiledIndex } from './compiled-index.ts'
+import { encodeIndexId } from './index-key.ts'
 import { IndexFlush, RECORDS } from './index-flush.ts'
 import type { IndexState, KnownIndex } from './index-state.ts'
 import type { LoadedIndexes } from './load-indexes.ts'
@@ -25,7 +26,6 @@ import {
   isDeletedEntry,
   NOTHING_EMITTED,
   parseRecordEntry,
-  textOfId,
 } from './record-entry.ts'
 import type { RecordEntry } from './record-entry.ts'
 
@@ -108,7 +108,7 @@ export class RecordIndexes {
 
   /** Brings the indexes up to what is shown of a record. `DAMAGED` when a page is. */
   apply({ collection, id, tag, state, isNew }: ShownRecord): void {
-    const idText = textOfId(id)
+    const idText = encodeIndexId(id)
     const key = this.#prefixOf(collection) + idText
     const before = isNew ? undefined : this.#records.get(key)
     const emitted = this.#emitted(state)
@@ -134,9 +134,9 @@ export class RecordIndexes {
     range: { after: string | undefined; prefix: string; reverse: boolean; limit: number },
   ): IndexEntry[] {
     const base = this.#prefixOf(collection)
-    const prefix = base + textOfId(range.prefix)
+    const prefix = base + encodeIndexId(range.prefix)
     const { reverse, limit } = range
-    const after = range.after === undefined ? undefined : base + textOfId(range.after)
+    const after = range.after === undefined ? undefined : base + encodeIndexId(range.after)
     return this.#records.entries({ gte: prefix, lt: afterPrefix(prefix), reverse, limit, after })
   }
 
@@ -263,7 +263,7 @@ export class RecordIndexes {
   }
 
   #keyOf(collection: string, id: string): string {
-    return this.#prefixOf(collection) + textOfId(id)
+    return this.#prefixOf(collection) + encodeIndexId(id)
   }
 }
 

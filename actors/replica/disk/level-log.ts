@@ -3,6 +3,7 @@
  * Invariant: what LevelDB would skip in silence is a flaw here. Only the end of the file may be torn, as a power cut leaves it: a
  * record that nobody was told about, with nothing sound behind it.
  */
+import { concatBytes } from '../../../runtime/index.ts'
 import { maskedCrc32c } from './crc32c.ts'
 
 const BLOCK_BYTES = 32_768
@@ -42,7 +43,7 @@ export function readLog(bytes: Uint8Array, look: (record: Uint8Array) => void): 
     else {
       parts?.push(part)
       if (fragment.type === LAST) {
-        look(concat(parts ?? []))
+        look(concatBytes(parts ?? []))
         parts = undefined
       }
     }
@@ -99,16 +100,4 @@ export function readU32LE(bytes: Uint8Array, at: number): number {
       ((bytes[at + 3] as number) << 24)) >>>
     0
   )
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  let length = 0
-  for (const part of parts) length += part.length
-  const out = new Uint8Array(length)
-  let at = 0
-  for (const part of parts) {
-    out.set(part, at)
-    at += part.length
-  }
-  return out
 }

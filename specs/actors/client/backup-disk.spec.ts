@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { BlazeDBClient } from '../../../actors/client/index.ts'
-import { BlazeError, createChance } from '../../../runtime/index.ts'
+import { createChance } from '../../../runtime/index.ts'
+import { codeOfWork } from '../../fixtures/code-of.ts'
 
 const child = fileURLToPath(new URL('restore-child.ts', import.meta.url))
 const key = new Uint8Array(32).fill(4)
@@ -28,16 +29,6 @@ async function filled(at: string): Promise<BlazeDBClient> {
   const docs = Array.from({ length: RECORDS }, (_, n) => ({ id: `r${n}`, n, text: 'a text to search for' }))
   await db.collection('records').insertMany(docs)
   return db
-}
-
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-    return 'ok'
-  } catch (error) {
-    if (error instanceof BlazeError) return error.code
-    throw error
-  }
 }
 
 test('a backup is one file for its owner, without a readable text, and restores on the disk', () =>
@@ -68,14 +59,17 @@ test('a target that cannot be written, or a source that cannot be read, has a co
     const db = await filled(join(at, 'db'))
 
     for (const path of [join(at, 'none', 'b.blz'), join(at, 'db', 'header.0', 'b.blz'), at]) {
-      assert.ok(['NOT_FOUND', 'DIRECTORY_UNUSABLE'].includes(await codeOf(db.backup(path))), path)
-      assert.ok(['NOT_FOUND', 'DIRECTORY_UNUSABLE'].includes(await codeOf(db.export(path))), path)
+      assert.ok(['NOT_FOUND', 'DIRECTORY_UNUSABLE'].includes(await codeOfWork(db.backup(path))), path)
+      assert.ok(['NOT_FOUND', 'DIRECTORY_UNUSABLE'].includes(await codeOfWork(db.export(path))), path)
     }
-    assert.is(await codeOf(db.import(join(at, 'none'))), 'NOT_FOUND')
-    assert.is(await codeOf(db.import(at)), 'DIRECTORY_UNUSABLE')
+    assert.is(await codeOfWork(db.import(join(at, 'none'))), 'NOT_FOUND')
+    assert.is(await codeOfWork(db.import(at)), 'DIRECTORY_UNUSABLE')
     const stop = new AbortController()
     const { signal } = stop
-    assert.is(await codeOf(db.backup(join(at, 'b'), { signal, onProgress: () => stop.abort() })), 'ABORTED')
+    assert.is(
+      await codeOfWork(db.backup(join(at, 'b'), { signal, onProgress: () => stop.abort() })),
+      'ABORTED',
+    )
 
     assert.equal(readdirSync(at), ['db'])
     await db.close()
@@ -92,13 +86,13 @@ test('a disk that runs full is DISK_FULL and leaves no file', () =>
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=400k', 'blazedb-spec', small])
     try {
       const db = await filled(join(at, 'db'))
-      assert.is(await codeOf(db.backup(join(small, 'b.blz'))), 'DISK_FULL')
-      assert.is(await codeOf(db.export(join(small, 'e.jsonl'))), 'DISK_FULL')
+      assert.is(await codeOfWork(db.backup(join(small, 'b.blz'))), 'DISK_FULL')
+      assert.is(await codeOfWork(db.export(join(small, 'e.jsonl'))), 'DISK_FULL')
       assert.equal(readdirSync(small), [])
 
       await db.backup(join(at, 'b.blz'))
       const full = { from: join(at, 'b.blz'), name: 'back', at: join(small, 'back'), key }
-      assert.ok(['DISK_FULL', 'POISONED'].includes(await codeOf(BlazeDBClient.restore(full))))
+      assert.ok(['DISK_FULL', 'POISONED'].includes(await codeOfWork(BlazeDBClient.restore(full))))
       assert.equal(readdirSync(join(small, 'back')), [])
       await db.collection('records').insert({ id: 'goes on' })
       await db.close()
@@ -119,7 +113,7 @@ test('kill -9 in the middle of a restore leaves what open refuses, and restore b
     for (let round = 0; round < 4; round += 1) {
       const back = join(at, `back${round}`)
       await killedRestore(from, back, Math.floor(chance() * 12))
-      const outcome = await codeOf(
+      const outcome = await codeOfWork(
         BlazeDBClient.open({ name: 'back', at: back, key }).then(async (opened) => {
           assert.is(await opened.collection('records').query().count(), RECORDS)
           await opened.close()

@@ -5,9 +5,9 @@ import { restoreIn } from '../../../actors/client/index.ts'
 import type { BlazeDBClient } from '../../../actors/client/index.ts'
 import type { BackupProgress } from '../../../actors/database/index.ts'
 import type { StoreRow } from '../../../actors/replica/index.ts'
-import { BlazeError } from '../../../runtime/index.ts'
 import { createClientWorld, KEY } from './simulated-client.ts'
 import type { ClientWorld } from './simulated-client.ts'
+import { faultOf } from '../../fixtures/code-of.ts'
 
 const FILE = '/backups/db.blz'
 
@@ -23,16 +23,6 @@ function restored(
   options: { at?: string; key?: Uint8Array; password?: string; from?: string } = { key: KEY },
 ): Promise<BlazeDBClient> {
   return world.settle(restoreIn(world.world, { from: FILE, name: 'back', at: '/back', ...options }))
-}
-
-async function refused(work: Promise<unknown>): Promise<BlazeError> {
-  try {
-    await work
-  } catch (error) {
-    if (error instanceof BlazeError) return error
-    throw error
-  }
-  throw new Error('nothing was refused')
 }
 
 test('a backup restores every record as it was, deleted ones stay deleted, and the copy goes on by itself', async () => {
@@ -155,9 +145,9 @@ test('a backup opens by the secret of its time, or by its own, and by nothing el
   await world.settle(db.changePassword({ from: { key: KEY }, to: { key: other } }))
   await world.settle(db.backup('/own', { key: new Uint8Array(32).fill(8) }))
 
-  assert.is((await refused(restored(world, { key: other }))).code, 'WRONG_PASSWORD')
-  assert.is((await refused(restored(world, { password: 'x' }))).code, 'WRONG_PASSWORD')
-  assert.is((await refused(restored(world, { from: '/own', key: other }))).code, 'WRONG_PASSWORD')
+  assert.is((await faultOf(restored(world, { key: other }))).code, 'WRONG_PASSWORD')
+  assert.is((await faultOf(restored(world, { password: 'x' }))).code, 'WRONG_PASSWORD')
+  assert.is((await faultOf(restored(world, { from: '/own', key: other }))).code, 'WRONG_PASSWORD')
   assert.equal(await world.volume('/back').list(''), [])
   await world.settle((await restored(world)).close())
   const own = await restored(world, { from: '/own', at: '/own-back', key: new Uint8Array(32).fill(8) })
@@ -169,8 +159,8 @@ test('a directory that is not empty is NAME_TAKEN, and a missing file NOT_FOUND'
   const db = await filled(world, 10)
   await world.settle(db.backup(FILE))
 
-  assert.is((await refused(restored(world, { key: KEY, at: '/db' }))).code, 'NAME_TAKEN')
-  assert.is((await refused(restored(world, { key: KEY, from: '/none' }))).code, 'NOT_FOUND')
+  assert.is((await faultOf(restored(world, { key: KEY, at: '/db' }))).code, 'NAME_TAKEN')
+  assert.is((await faultOf(restored(world, { key: KEY, from: '/none' }))).code, 'NOT_FOUND')
   assert.is(await world.settle(db.collection('records').query().count()), 10)
 })
 

@@ -5,25 +5,16 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { counter, increment, set } from '../../../actors/client/index.ts'
 import type { BlazeDBClient } from '../../../actors/client/index.ts'
-import { BlazeError, limits, setOwn, Uuid } from '../../../runtime/index.ts'
+import { limits, setOwn, Uuid } from '../../../runtime/index.ts'
 import type { Value } from '../../../runtime/index.ts'
 import { createClientWorld } from './simulated-client.ts'
 import type { ClientWorld } from './simulated-client.ts'
+import { faultOf } from '../../fixtures/code-of.ts'
 
 const FILE = '/exports/all.jsonl'
 
 function put(world: ClientWorld, text: string | Uint8Array): void {
   world.files.contents.set(FILE, typeof text === 'string' ? Buffer.from(text) : text)
-}
-
-async function refused(work: Promise<unknown>): Promise<BlazeError> {
-  try {
-    await work
-  } catch (error) {
-    if (error instanceof BlazeError) return error
-    throw error
-  }
-  throw new Error('nothing was refused')
 }
 
 async function count(world: ClientWorld, db: BlazeDBClient, collection: string): Promise<number> {
@@ -106,7 +97,7 @@ test('put imports a file again without a change, insert refuses what is there an
 
   assert.is((await world.settle(db.import(FILE, { mode: 'put' }))).records, 300)
   assert.is(db.status().lastArrival, lastArrival, 'nothing was written')
-  const error = await refused(world.settle(db.import(FILE)))
+  const error = await faultOf(world.settle(db.import(FILE)))
   assert.is(error.code, 'RECORD_EXISTS')
   assert.is(error.details['line'], 1)
   assert.is(error.details['records'], 0)
@@ -154,7 +145,7 @@ test('a bad line is IMPORT_INVALID with its number; all lines before it are writ
     const bytes = [Buffer.from(Array.from({ length: 300 }, (_, n) => good(n)).join('')), Buffer.from(bad)]
     put(world, Buffer.concat([...bytes, Buffer.from('\n'), Buffer.from(good(999))]))
 
-    const error = await refused(world.settle(db.import(FILE, { collection: 'plain' })))
+    const error = await faultOf(world.settle(db.import(FILE, { collection: 'plain' })))
 
     assert.is(error.code, 'IMPORT_INVALID', `${error.message}`)
     assert.is(error.details['line'], 301, error.message)
@@ -189,10 +180,10 @@ test('a plain object without a collection is refused, and so are bad options', a
   const db = await world.open()
   put(world, '{"n":1}\n')
 
-  const error = await refused(world.settle(db.import(FILE)))
+  const error = await faultOf(world.settle(db.import(FILE)))
   assert.is(error.code, 'IMPORT_INVALID')
   assert.match(error.message, /line 1: .*collection/)
-  assert.is((await refused(world.settle(db.import('/none')))).code, 'NOT_FOUND')
+  assert.is((await faultOf(world.settle(db.import('/none')))).code, 'NOT_FOUND')
   for (const options of [{ mode: 'update' }, { collection: '~x' }, { onProgress: 1 }, { timeoutMs: -1 }]) {
     assert.is(await world.code(() => db.import(FILE, options as never)), 'TypeError', JSON.stringify(options))
   }
@@ -219,7 +210,7 @@ test('an id that comes twice in a file is refused by insert, and by put the last
   const db = await world.open()
   put(world, '{"id":"a","n":1}\n{"id":"b","n":1}\n{"id":"a","n":2}\n')
 
-  const error = await refused(world.settle(db.import(FILE, { collection: 'one' })))
+  const error = await faultOf(world.settle(db.import(FILE, { collection: 'one' })))
   await world.settle(db.import(FILE, { collection: 'two', mode: 'put' }))
 
   assert.is(error.code, 'RECORD_EXISTS')

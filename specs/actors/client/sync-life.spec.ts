@@ -7,6 +7,7 @@ import type { ConnectionReport } from '../../../actors/connection/index.ts'
 import { createTeam, encodeEntry } from '../../../actors/team/index.ts'
 import { BlazeError, nodeCrypto, toHex, type ErrorCode } from '../../../runtime/index.ts'
 import { SimulatedWorld } from '../../simulation/world.ts'
+import { codeOfWork } from '../../fixtures/code-of.ts'
 import { device } from '../team/roster.ts'
 
 async function synced(seed: number): Promise<{ world: SimulatedWorld; a: BlazeDBClient }> {
@@ -17,16 +18,6 @@ async function synced(seed: number): Promise<{ world: SimulatedWorld; a: BlazeDB
   return { world, a }
 }
 
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-    return 'none'
-  } catch (error) {
-    if (!(error instanceof BlazeError)) throw error
-    return error.code
-  }
-}
-
 test('enableSync twice at once gives one handle and one connection', async () => {
   const world = new SimulatedWorld(1)
   await world.startSupervisor()
@@ -34,7 +25,7 @@ test('enableSync twice at once gives one handle and one connection', async () =>
   const options = { remote: world.remote(), database: 'notes' }
 
   const [first, second] = await world.settle(Promise.all([a.enableSync(options), a.enableSync(options)]))
-  const other = codeOf(a.enableSync({ ...options, database: 'others' }))
+  const other = codeOfWork(a.enableSync({ ...options, database: 'others' }))
 
   assert.is(first, second)
   assert.is(await world.settle(other), 'REFUSED')
@@ -51,12 +42,12 @@ test('a second enableSync does its own work when the first has failed', async ()
 
   const [first, second] = await world.settle(
     Promise.all([
-      codeOf(a.enableSync({ remote: lost, database: 'notes' })),
-      codeOf(a.enableSync({ remote, database: 'notes' })),
+      codeOfWork(a.enableSync({ remote: lost, database: 'notes' })),
+      codeOfWork(a.enableSync({ remote, database: 'notes' })),
     ]),
   )
 
-  assert.equal([first, second], ['UNREACHABLE', 'none'])
+  assert.equal([first, second], ['UNREACHABLE', 'ok'])
 })
 
 test('a database that is closed while enableSync waits ends the call at once', async () => {
@@ -64,7 +55,7 @@ test('a database that is closed while enableSync waits ends the call at once', a
   const code = await world.settle(world.supervisor?.createCode() ?? Promise.reject(new Error('down')))
   const other = await world.open('other')
   const { RemoteNode } = await import('../../../actors/index.ts')
-  const enabling = codeOf(other.enableSync({ remote: RemoteNode.parse(code), database: 'mine' }))
+  const enabling = codeOfWork(other.enableSync({ remote: RemoteNode.parse(code), database: 'mine' }))
   await world.simulation.run(() => world.supervisor?.status().hosts === 2, { virtualMs: 1_000 })
   await world.simulation.pass(4)
   world.network.partition('other', 'pi')
@@ -84,7 +75,7 @@ test('an enableSync that is aborted in its handshake ends at once', async () => 
   const a = await world.open('a')
   const remote = world.remote()
   const controller = new AbortController()
-  const enabling = codeOf(a.enableSync({ remote, database: 'notes', signal: controller.signal }))
+  const enabling = codeOfWork(a.enableSync({ remote, database: 'notes', signal: controller.signal }))
   await world.simulation.pass(6)
   world.network.partition('a', 'pi')
   await world.simulation.pass(100)
@@ -118,8 +109,8 @@ test('stop ends a request and a wait that are under way', async () => {
   const { world, a } = await synced(5)
   await world.settle(a.sync?.caughtUp() ?? Promise.reject(new Error('no sync')))
   world.network.partition('a', 'pi')
-  const inviting = codeOf(a.invite({ role: 'writer' }))
-  const waiting = codeOf(a.sync?.caughtUp() ?? Promise.resolve())
+  const inviting = codeOfWork(a.invite({ role: 'writer' }))
+  const waiting = codeOfWork(a.sync?.caughtUp() ?? Promise.resolve())
   await world.simulation.pass(50)
 
   await world.settle(a.sync?.stop() ?? Promise.resolve(), 12_000)
@@ -133,7 +124,7 @@ test('caughtUp waits for a store that is being opened again', async () => {
   await world.settle(a.collection('notes').insert({ id: '1' }))
   await world.settle(a.sync?.caughtUp() ?? Promise.resolve())
   world.volume('a').failNextBatch()
-  await world.settle(codeOf(a.collection('notes').insert({ id: '2' })))
+  await world.settle(codeOfWork(a.collection('notes').insert({ id: '2' })))
 
   const early = a.sync?.caughtUp() ?? Promise.reject(new Error('no sync'))
   await world.settle(early)
@@ -158,7 +149,7 @@ test('who joins by a supervisor with a false log is told so, not left waiting', 
 
 test('a device that is no member, opened again, says so and adds nothing to the log', async () => {
   const { world, url } = await invitedToFalse(8)
-  await codeOf(world.join('b', url))
+  await codeOfWork(world.join('b', url))
   const b = await world.open('b')
   await world.simulation.pass(30_000)
 

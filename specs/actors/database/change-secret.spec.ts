@@ -8,6 +8,7 @@ import { foundSpace } from '../../../actors/database/identity.ts'
 import { BlazeError, createNodeEnv, nodeCrypto } from '../../../runtime/index.ts'
 import { createHeaderVolume } from './header-volume.ts'
 import type { HeaderVolume } from './header-volume.ts'
+import { codeOfWork } from '../../fixtures/code-of.ts'
 
 type Secret = { readonly password: string } | { readonly key: Uint8Array }
 
@@ -30,16 +31,6 @@ async function opens(volume: HeaderVolume, secret: Secret): Promise<HeaderFile |
       secret,
     )
     return found ?? 'nothing'
-  } catch (error) {
-    if (error instanceof BlazeError) return error.code
-    throw error
-  }
-}
-
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-    return 'ok'
   } catch (error) {
     if (error instanceof BlazeError) return error.code
     throw error
@@ -87,7 +78,7 @@ test('a wrong old secret is WRONG_PASSWORD and changes nothing', async () => {
   const before = new Map(volume.files)
 
   for (const from of [{ password: 'other' }, newKey]) {
-    assert.is(await codeOf(file.changeSecret({ from, to: newKey })), 'WRONG_PASSWORD')
+    assert.is(await codeOfWork(file.changeSecret({ from, to: newKey })), 'WRONG_PASSWORD')
   }
 
   assert.equal(volume.files, before)
@@ -99,7 +90,7 @@ test('changes of secret and identity at the same time all count, in the order of
   const work = [
     file.changeSecret({ from: oldKey, to: newKey }),
     file.update({ remote: 'pi' }),
-    codeOf(file.changeSecret({ from: oldKey, to: { password: 'late' } })),
+    codeOfWork(file.changeSecret({ from: oldKey, to: { password: 'late' } })),
     file.changeSecret({ from: newKey, to: oldKey }),
     file.update({ mirrors: [{ collection: 'c', source: new Uint8Array(16) }] }),
     file.changeSecret({ from: oldKey, to: newKey }),
@@ -120,7 +111,7 @@ test('a power cut at any step leaves a header that exactly one of the two secret
       const { volume, file } = await created()
       volume.failAt(step, how)
 
-      assert.is(await codeOf(file.changeSecret({ from: oldKey, to: newKey })), 'DISK_FULL')
+      assert.is(await codeOfWork(file.changeSecret({ from: oldKey, to: newKey })), 'DISK_FULL')
 
       const outcomes = [await outcomeOf(volume, oldKey), await outcomeOf(volume, newKey)]
       assert.equal(outcomes.toSorted(), ['WRONG_PASSWORD', 'open'], `${how} ${step}: ${outcomes.join(', ')}`)
@@ -133,13 +124,13 @@ test('a power cut at any step leaves a header that exactly one of the two secret
 test('a power cut while an opening heals the older copy keeps the same secret', async () => {
   const { volume, file } = await created()
   volume.failAt(1, 'cut before')
-  assert.is(await codeOf(file.changeSecret({ from: oldKey, to: newKey })), 'DISK_FULL')
+  assert.is(await codeOfWork(file.changeSecret({ from: oldKey, to: newKey })), 'DISK_FULL')
 
   for (const how of ['cut before', 'cut after'] as const) {
     for (const step of [0, 1]) {
       const next = createHeaderVolume(new Map(volume.files))
       next.failAt(step, how)
-      assert.is(await codeOf(unlockHeader({ volume: next, crypto, env }, newKey)), 'DISK_FULL')
+      assert.is(await codeOfWork(unlockHeader({ volume: next, crypto, env }, newKey)), 'DISK_FULL')
       assert.is(await outcomeOf(next, newKey), 'open')
       assert.is(await outcomeOf(next, oldKey), 'WRONG_PASSWORD')
     }
@@ -152,7 +143,7 @@ test('when the disk refuses the change, the old secret goes on to count, also in
       const { volume, file } = await created()
       volume.failAt(step, how)
 
-      assert.is(await codeOf(file.changeSecret({ from: oldKey, to: newKey })), 'DISK_FULL')
+      assert.is(await codeOfWork(file.changeSecret({ from: oldKey, to: newKey })), 'DISK_FULL')
 
       assert.is(await outcomeOf(volume, oldKey), 'open', `${how} ${step}`)
       assert.is(await outcomeOf(volume, newKey), 'WRONG_PASSWORD', `${how} ${step}`)
@@ -170,9 +161,9 @@ test('after close nothing is written, and what was being written is done', async
   await file.close()
   const files = new Map(volume.files)
 
-  assert.is(await codeOf(change), 'CLOSED')
+  assert.is(await codeOfWork(change), 'CLOSED')
   await update.catch(() => undefined)
-  assert.is(await codeOf(file.update({ remote: 'late' })), 'CLOSED')
+  assert.is(await codeOfWork(file.update({ remote: 'late' })), 'CLOSED')
   assert.equal(volume.files, files)
 })
 

@@ -1,40 +1,11 @@
 /** What is shown, what is held back, and that nothing held is ever killed unseen: REPLICATION rules 3, 4 and 15. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { encodeBody } from '../../../actors/database/record/record-body.ts'
 import type { RecordState } from '../../../actors/database/record/record.ts'
 import { createChance, limits } from '../../../runtime/index.ts'
-import { createMembers, spaceOf } from './member.ts'
+import { forge } from './forged-write.ts'
+import { createMembers } from './member.ts'
 import type { Member } from './member.ts'
-
-/** Seals a record of the member's own making, under a tag and life of the caller's choice. */
-function forge(
-  member: Member,
-  state: RecordState,
-  change: { tag?: Uint8Array; life?: number; plain?: Uint8Array },
-) {
-  const { keyring, identity } = member.database
-  const { replica } = spaceOf(member.database)
-  const { keyId } = keyring
-  return replica.write([
-    {
-      tag: change.tag ?? keyring.tag(state.collection, state.id),
-      life: change.life ?? state.life,
-      deleted: false,
-      context: [],
-      keyId,
-      seal: (header, sealNumber) =>
-        keyring.seal({
-          keyId,
-          replicaId: identity.replica,
-          bootId: replica.incarnation,
-          sealNumber,
-          header,
-          plain: change.plain ?? encodeBody(state),
-        }),
-    },
-  ])
-}
 
 const stamp = { ms: 1, counter: 0, writer: new Uint8Array(8) }
 const record = (id: string): RecordState => ({

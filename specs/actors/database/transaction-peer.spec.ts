@@ -6,23 +6,15 @@ import { runTransaction } from '../../../actors/client/transaction.ts'
 import type { TransactionWork } from '../../../actors/client/transaction.ts'
 import type { ImportedRecord, RecordChange } from '../../../actors/database/index.ts'
 import { deviceOf } from '../../../actors/database/index.ts'
-import { BlazeError, nodeCrypto } from '../../../runtime/index.ts'
+import { nodeCrypto } from '../../../runtime/index.ts'
 import { createMembers, spaceOf } from './member.ts'
 import type { Member } from './member.ts'
+import { codeOfWork } from '../../fixtures/code-of.ts'
 
 const collection = 'c'
 
 function transact<R>(member: Member, work: TransactionWork<R>, options?: WaitOptions): Promise<R> {
   return runTransaction(member.database, work, options)
-}
-
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-    return 'ok'
-  } catch (error) {
-    return error instanceof BlazeError ? error.code : String(error)
-  }
 }
 
 /** Offers everything that `to` lacks, and does not wait until it is synced there. */
@@ -229,7 +221,7 @@ test('a reader has no transactions that write', async () => {
     transact(reader, async (tx) => (await tx.collection(collection).get('x'))?.['n']),
   )
   const code = await members.settle(
-    codeOf(transact(reader, (tx) => tx.collection(collection).update('x', { n: 1 }))),
+    codeOfWork(transact(reader, (tx) => tx.collection(collection).update('x', { n: 1 }))),
   )
 
   assert.is(n, 0)

@@ -3,34 +3,9 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { verifyDatabase } from '../../../actors/database/index.ts'
 import type { DatabaseVerifyReport } from '../../../actors/database/index.ts'
-import { createMembers, spaceOf } from './member.ts'
+import { forge } from './forged-write.ts'
+import { createMembers } from './member.ts'
 import type { Member, Members } from './member.ts'
-
-/** Signed like any other write, but its body is for another tag. */
-function forge({ database }: Member, id: string): Promise<unknown> {
-  const { keyring, identity } = database
-  const { replica } = spaceOf(database)
-  const { keyId } = keyring
-  const plain = new TextEncoder().encode('no body at all')
-  return replica.write([
-    {
-      tag: keyring.tag('c', id),
-      life: 1,
-      deleted: false,
-      context: [],
-      keyId,
-      seal: (header, sealNumber) =>
-        keyring.seal({
-          keyId,
-          replicaId: identity.replica,
-          bootId: replica.incarnation,
-          sealNumber,
-          header,
-          plain,
-        }),
-    },
-  ])
-}
 
 function verified(members: Members, { database }: Member): Promise<DatabaseVerifyReport> {
   return members.settle(
@@ -43,7 +18,8 @@ test('an envelope whose body is wrong is a problem that names its writer, and da
   const a = await members.add('a')
   const b = await members.add('b')
   await a.write('put', 'good', { n: 1 })
-  await members.settle(forge(a, 'bad'))
+  const bad = { collection: 'c', id: 'bad', home: null, life: 1, deleted: undefined, fields: new Map() }
+  await members.settle(forge(a, bad, { plain: new TextEncoder().encode('no body at all') }))
   await members.send(a, b)
 
   const report = await verified(members, b)

@@ -9,6 +9,7 @@ import type { RecordState } from '../../../../actors/database/record/record.ts'
 import { compareValues } from '../../../../actors/database/record/value-order.ts'
 import { createChance } from '../../../../runtime/index.ts'
 import type { Value } from '../../../../runtime/index.ts'
+import { createIndex, flushIndexes } from './index-world.ts'
 import { createOneDatabase } from '../one-database.ts'
 import type { OneDatabase } from '../one-database.ts'
 
@@ -83,8 +84,7 @@ test('queries by index give what a look at every record gives, through merges, p
     const one = await createOneDatabase(seed + run)
     for (const fields of [['a'], ['a', 'b'], ['m.k']]) {
       if (chance() < 0.3) continue
-      const definition = { name: fields.join(), collection: 'c', fields, unique: false }
-      await one.settle(one.database.request<void>((reply) => ({ type: 'index.create', definition, reply })))
+      await createIndex(one, fields)
     }
     const values =
       run % 2 === 0 ? VALUES : VALUES.filter((value) => typeof value !== 'string' || value.length < 100)
@@ -108,8 +108,7 @@ test('queries by index give what a look at every record gives, through merges, p
         const doc = { id, ...(a === undefined ? {} : { a }), ...(b === undefined ? {} : { b }) }
         await one.settle(one.write('put', 'c', k === undefined ? doc : { ...doc, m: { k } }))
       } else if (dice < 11) await one.settle(one.delete('c', id))
-      else if (dice === 11)
-        await one.settle(one.database.request<void>((reply) => ({ type: 'database.flush', reply })))
+      else if (dice === 11) await flushIndexes(one)
       else if (dice === 12) {
         one.powerCut()
         await one.boot()

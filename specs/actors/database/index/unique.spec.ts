@@ -5,27 +5,13 @@ import type { Filter } from '../../../../actors/database/filter.ts'
 import { queryOf } from '../../../../actors/database/query.ts'
 import type { Query } from '../../../../actors/database/query.ts'
 import type { Doc } from '../../../../actors/database/index.ts'
+import { codeOfWork } from '../../../fixtures/code-of.ts'
 import { opened } from '../../client/transaction-world.ts'
+import { createIndex, indexNames } from './index-world.ts'
 import { createOneDatabase } from '../one-database.ts'
 import type { OneDatabase } from '../one-database.ts'
 
 const LONG = 'x'.repeat(300)
-
-function create(one: OneDatabase, fields: string[], unique: boolean): Promise<void> {
-  const definition = { name: fields.join(), collection: 'c', fields, unique }
-  return one.settle(one.database.request<void>((reply) => ({ type: 'index.create', definition, reply })))
-}
-
-async function names(one: OneDatabase): Promise<string[]> {
-  const list = await one.settle(
-    one.database.request<readonly { name: string }[]>((reply) => ({
-      type: 'index.list',
-      collection: 'c',
-      reply,
-    })),
-  )
-  return list.map(({ name }) => name)
-}
 
 async function ids(one: OneDatabase, change: Partial<Query>): Promise<string[]> {
   const query = queryOf('c', change)
@@ -33,30 +19,26 @@ async function ids(one: OneDatabase, change: Partial<Query>): Promise<string[]> 
   return docs.map(({ id }) => id).sort()
 }
 
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  return work.then(
-    () => 'ok',
-    (error: { code: string }) => error.code,
-  )
-}
-
 test('equal long values in one call are refused, and long ones that differ at their end are not', async () => {
   const one = await createOneDatabase()
-  await create(one, ['e'], true)
+  await createIndex(one, ['e'], { unique: true })
   const twice = one.write('insert', 'c', { id: 'a', e: LONG }, { id: 'b', e: LONG })
-  assert.is(await codeOf(one.settle(twice)), 'NOT_UNIQUE')
+  assert.is(await codeOfWork(one.settle(twice)), 'NOT_UNIQUE')
   await one.settle(one.write('insert', 'c', { id: 'a', e: `${LONG}1` }, { id: 'b', e: `${LONG}2` }))
 })
 
 test('of any number of long values with one beginning, the one that is there is found', async () => {
   const one = await createOneDatabase()
-  await create(one, ['e'], true)
+  await createIndex(one, ['e'], { unique: true })
   for (let n = 0; n < 600; n += 100) {
     const docs = Array.from({ length: 100 }, (_, at) => ({ id: `r${1_000 + n + at}`, e: `${LONG}${n + at}` }))
     await one.settle(one.write('insert', 'c', ...docs))
   }
   for (const n of [0, 300, 599]) {
-    assert.is(await codeOf(one.settle(one.write('insert', 'c', { id: 'z', e: `${LONG}${n}` }))), 'NOT_UNIQUE')
+    assert.is(
+      await codeOfWork(one.settle(one.write('insert', 'c', { id: 'z', e: `${LONG}${n}` }))),
+      'NOT_UNIQUE',
+    )
   }
 })
 
@@ -64,11 +46,11 @@ test('a unique index that could not be made does not come back, by closing or by
   for (const end of ['close', 'cut']) {
     const one = await createOneDatabase()
     await one.settle(one.write('insert', 'c', { id: 'a', e: 1 }, { id: 'b', e: 1 }))
-    assert.is(await codeOf(create(one, ['e'], true)), 'NOT_UNIQUE')
+    assert.is(await codeOfWork(createIndex(one, ['e'], { unique: true })), 'NOT_UNIQUE')
     if (end === 'close') await one.close()
     else one.powerCut()
     await one.boot()
-    assert.equal(await names(one), [], end)
+    assert.equal(await indexNames(one), [], end)
     await one.settle(one.write('insert', 'c', { id: 'k', e: 1 }))
   }
 })
@@ -80,21 +62,21 @@ test('a transaction that was refused for its size holds no values, and hides no 
   const makeAll = db.transaction(async (tx) => {
     for (let n = 0; n < 40; n += 1) await tx.collection('bugs').insert({ id: `r${n}`, e: n, big })
   })
-  assert.is(await codeOf(settle(makeAll)), 'TOO_LARGE')
+  assert.is(await codeOfWork(settle(makeAll)), 'TOO_LARGE')
   await settle(bugs.insertMany(Array.from({ length: 40 }, (_, n) => ({ id: `r${n}`, e: n }))))
 
   const changeAll = db.transaction(async (tx) => {
     for (let n = 0; n < 40; n += 1) await tx.collection('bugs').put(`r${n}`, { e: `other${n}`, big })
   })
-  assert.is(await codeOf(settle(changeAll)), 'TOO_LARGE')
-  assert.is(await codeOf(settle(bugs.insert({ id: 'z', e: 3 }))), 'NOT_UNIQUE')
+  assert.is(await codeOfWork(settle(changeAll)), 'TOO_LARGE')
+  assert.is(await codeOfWork(settle(bugs.insert({ id: 'z', e: 3 }))), 'NOT_UNIQUE')
 })
 
 test('a key that just fits answers bounds on what follows it, and no record twice', async () => {
   // With its type and end the value takes the whole key.
   const fits = 'x'.repeat(254)
   const one = await createOneDatabase()
-  await create(one, ['a', 'b'], false)
+  await createIndex(one, ['a', 'b'])
   await one.settle(one.write('insert', 'c', { id: '\u0001i', a: fits, b: 3 }, { id: 'n', a: fits, b: 3 }))
   await one.settle(one.write('insert', 'c', { id: 'm', a: `${fits}\u0000b`, b: 3 }))
   const below = { field: 'b', op: '<', value: 9 } as const

@@ -1,45 +1,14 @@
 /** Indexes follow the records through writes, power cuts, holds, damage and their own coming and going. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { IndexAudit } from '../../../../actors/database/index/index-audit.ts'
 import { createChance, limits } from '../../../../runtime/index.ts'
+import { codeOfWork } from '../../../fixtures/code-of.ts'
+import { createIndex, dropIndex, flushIndexes, indexNames, verifyIndexes } from './index-world.ts'
 import { createOneDatabase } from '../one-database.ts'
 import type { OneDatabase } from '../one-database.ts'
 
-function create(one: OneDatabase, fields: string[], unique = false): Promise<void> {
-  const definition = { name: fields.join(','), collection: 'c', fields, unique }
-  return one.settle(one.database.request<void>((reply) => ({ type: 'index.create', definition, reply })))
-}
-
-function drop(one: OneDatabase, name: string): Promise<boolean> {
-  return one.settle(
-    one.database.request<boolean>((reply) => ({ type: 'index.drop', collection: 'c', name, reply })),
-  )
-}
-
-function flush(one: OneDatabase): Promise<void> {
-  return one.settle(one.database.request<void>((reply) => ({ type: 'database.flush', reply })))
-}
-
-function verify(one: OneDatabase): Promise<IndexAudit> {
-  return one.settle(
-    one.database.request<IndexAudit>((reply) => ({ type: 'index.verify', signal: undefined, reply })),
-  )
-}
-
-async function names(one: OneDatabase): Promise<string[]> {
-  const list = await one.settle(
-    one.database.request<readonly { name: string }[]>((reply) => ({
-      type: 'index.list',
-      collection: 'c',
-      reply,
-    })),
-  )
-  return list.map(({ name }) => name)
-}
-
 async function whole(one: OneDatabase, records: number, entries: number): Promise<void> {
-  const audit = await verify(one).catch((error: Error) => {
+  const audit = await verifyIndexes(one).catch((error: Error) => {
     throw new Error(error.message)
   })
   assert.equal(audit, { records, entries, problems: [], problemCount: 0 })
@@ -48,13 +17,13 @@ async function whole(one: OneDatabase, records: number, entries: number): Promis
 test('an index over records that are there, and records that come, change and go, has one entry a living record', async () => {
   const one = await createOneDatabase()
   for (let n = 0; n < 20; n += 1) await one.settle(one.write('insert', 'c', { id: `r${n}`, a: n % 3 }))
-  await create(one, ['a'])
+  await createIndex(one, ['a'])
   await one.settle(one.write('insert', 'c', { id: 'late', a: 7 }, { id: 'none' }))
   await one.settle(one.write('update', 'c', { id: 'r1', a: 9 }))
   await one.settle(one.delete('c', 'r2'))
 
   await whole(one, 22, 21)
-  assert.equal(await names(one), ['a'])
+  assert.equal(await indexNames(one), ['a'])
   await one.close()
   await one.boot()
   await whole(one, 22, 21)
@@ -68,7 +37,7 @@ test('a power cut anywhere costs at most a replay, never an entry', async () => 
     const chance = createChance(seed + run)
     const random = (below: number): number => Math.floor(chance() * below)
     const one = await createOneDatabase(seed + run)
-    await create(one, ['a', 'b'])
+    await createIndex(one, ['a', 'b'])
     for (let step = 0; step < 60; step += 1) {
       const id = `r${random(25)}`
       const dice = random(10)
@@ -86,8 +55,8 @@ test('a power cut anywhere costs at most a replay, never an entry', async () => 
       }
     }
     await one.settle(one.get('c', 'r0'))
-    await flush(one)
-    const audit = await verify(one)
+    await flushIndexes(one)
+    const audit = await verifyIndexes(one)
     assert.equal(audit.problems, [], `run ${run}`)
     assert.is(audit.records - audit.entries, one.database.status().deletedRecords)
     assert.is(audit.entries, one.database.status().records)
@@ -96,48 +65,43 @@ test('a power cut anywhere costs at most a replay, never an entry', async () => 
 
 test('an index that is dropped is gone after reopening too, and its name is free for another', async () => {
   const one = await createOneDatabase()
-  await create(one, ['a'])
+  await createIndex(one, ['a'])
   await one.settle(one.write('insert', 'c', { id: 'r', a: 1, b: 2 }))
-  assert.is(await drop(one, 'a'), true)
-  assert.is(await drop(one, 'a'), false)
+  assert.is(await dropIndex(one, 'a'), true)
+  assert.is(await dropIndex(one, 'a'), false)
   await one.close()
   await one.boot()
-  assert.equal(await names(one), [])
-  const definition = { name: 'a', collection: 'c', fields: ['b'], unique: false }
-  await one.settle(one.database.request<void>((reply) => ({ type: 'index.create', definition, reply })))
+  assert.equal(await indexNames(one), [])
+  await createIndex(one, ['b'], { name: 'a' })
   await whole(one, 1, 1)
 })
 
 test('the same index again is no error, another of that name is INDEX_EXISTS', async () => {
   const one = await createOneDatabase()
-  await create(one, ['a'])
-  await create(one, ['a'])
-  const definition = { name: 'a', collection: 'c', fields: ['b'], unique: false }
-  const code = await one
-    .settle(one.database.request<void>((reply) => ({ type: 'index.create', definition, reply })))
-    .catch((error: { code: string }) => error.code)
-  assert.is(code, 'INDEX_EXISTS')
+  await createIndex(one, ['a'])
+  await createIndex(one, ['a'])
+  assert.is(await codeOfWork(createIndex(one, ['b'], { name: 'a' })), 'INDEX_EXISTS')
 })
 
 test('a collection has a bounded number of indexes', async () => {
   const one = await createOneDatabase()
-  for (let n = 0; n < limits.indexesPerCollectionMax; n += 1) await create(one, [`f${n}`])
-  assert.is(await create(one, ['more']).catch((error: { code: string }) => error.code), 'TOO_LARGE')
+  for (let n = 0; n < limits.indexesPerCollectionMax; n += 1) await createIndex(one, [`f${n}`])
+  assert.is(await codeOfWork(createIndex(one, ['more'])), 'TOO_LARGE')
 })
 
 test('a unique index over records that are not is NOT_UNIQUE and leaves nothing', async () => {
   const one = await createOneDatabase()
   await one.settle(one.write('insert', 'c', { id: 'x', a: 1 }, { id: 'y', a: 1 }, { id: 'z' }, { id: 'zz' }))
-  assert.is(await create(one, ['a'], true).catch((error: { code: string }) => error.code), 'NOT_UNIQUE')
-  assert.equal(await names(one), [])
+  assert.is(await codeOfWork(createIndex(one, ['a'], { unique: true })), 'NOT_UNIQUE')
+  assert.equal(await indexNames(one), [])
   await one.settle(one.write('update', 'c', { id: 'y', a: 2 }))
-  await create(one, ['a'], true)
+  await createIndex(one, ['a'], { unique: true })
   await whole(one, 4, 4)
 })
 
 test('rows of indexes that are damaged, changed or lost are made anew, and no record is touched', async () => {
   const one = await createOneDatabase()
-  await create(one, ['a'])
+  await createIndex(one, ['a'])
   for (let n = 0; n < 300; n += 1) await one.settle(one.write('insert', 'c', { id: `r${n}`, a: n }))
   await one.close()
   // The definitions stand in two places, of which one is enough.
@@ -161,18 +125,18 @@ test('rows of indexes that are damaged, changed or lost are made anew, and no re
     await one.boot()
     assert.equal(await one.settle(one.get('c', 'r7')), { id: 'r7', a: 7 })
     // Whoever comes upon a damaged page hears of it; then the database opens again by itself.
-    await verify(one).catch((error: { code: string }) => assert.is(error.code, 'DAMAGED'))
+    await verifyIndexes(one).catch((error: { code: string }) => assert.is(error.code, 'DAMAGED'))
     await one.simulation.pass(5_000)
     assert.equal(await one.settle(one.get('c', 'r7')), { id: 'r7', a: 7 })
     await whole(one, 300, 300)
-    assert.equal(await names(one), ['a'])
+    assert.equal(await indexNames(one), ['a'])
     await one.close()
   }
 })
 
 test('a record whose row is gone is DAMAGED, never absent: its entry says that it was there', async () => {
   const one = await createOneDatabase()
-  await create(one, ['a'])
+  await createIndex(one, ['a'])
   for (let n = 0; n < 5; n += 1) await one.settle(one.write('insert', 'c', { id: `r${n}`, a: n }))
   const range = { gte: Uint8Array.of(0x74), lt: Uint8Array.of(0x75), limit: 10 }
   const rows = await one.settle(one.volume.rows('store').range(range))
