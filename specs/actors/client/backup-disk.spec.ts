@@ -1,7 +1,7 @@
 /** Backups, restores and exports on a real disk: files, their rights, a disk that runs full, kill -9 in the middle. */
 // time limit: 180 s
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,10 +10,12 @@ import * as assert from 'uvu/assert'
 import { BlazeDBClient } from '../../../actors/client/index.ts'
 import { createChance } from '../../../runtime/index.ts'
 import { codeOfWork } from '../../fixtures/code-of.ts'
+import { onSmallDisk } from '../../fixtures/small-disk.ts'
 
 const child = fileURLToPath(new URL('restore-child.ts', import.meta.url))
 const key = new Uint8Array(32).fill(4)
 const RECORDS = 6_000
+const SMALL_BYTES = 400 * 1_024
 
 async function inDirectory(work: (at: string) => Promise<void>): Promise<void> {
   const at = mkdtempSync(join(tmpdir(), 'blazedb-backup-'))
@@ -77,14 +79,7 @@ test('a target that cannot be written, or a source that cannot be read, has a co
 
 test('a disk that runs full is DISK_FULL and leaves no file', () =>
   inDirectory(async (at) => {
-    if (process.geteuid?.() !== 0) {
-      console.log('SKIPPED: a disk that runs full, since mounting one needs root')
-      return
-    }
-    const small = join(at, 'small')
-    mkdirSync(small)
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=400k', 'blazedb-spec', small])
-    try {
+    await onSmallDisk(SMALL_BYTES, async (small) => {
       const db = await filled(join(at, 'db'))
       assert.is(await codeOfWork(db.backup(join(small, 'b.blz'))), 'DISK_FULL')
       assert.is(await codeOfWork(db.export(join(small, 'e.jsonl'))), 'DISK_FULL')
@@ -96,9 +91,7 @@ test('a disk that runs full is DISK_FULL and leaves no file', () =>
       assert.equal(readdirSync(join(small, 'back')), [])
       await db.collection('records').insert({ id: 'goes on' })
       await db.close()
-    } finally {
-      execFileSync('umount', [small])
-    }
+    })
   }))
 
 test('kill -9 in the middle of a restore leaves what open refuses, and restore begins again', () =>

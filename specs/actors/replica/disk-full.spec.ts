@@ -2,7 +2,6 @@
  * A disk that runs full and gets room again (DESIGN §6.2 rule 4), on a real file system of limited size: writers hear DISK_FULL before
  * LevelDB fails and go on by themselves; after a failure in LevelDB itself nothing acknowledged is lost.
  */
-import { execFileSync } from 'node:child_process'
 import { rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
@@ -11,7 +10,7 @@ import { contextOf, createDirectoryVolume, openReplica } from '../../../actors/r
 import type { Replica } from '../../../actors/replica/index.ts'
 import { createNodeEnv, createSimulation, limits, nodeCrypto } from '../../../runtime/index.ts'
 import type { Env } from '../../../runtime/index.ts'
-import { temporaryDirectory } from './killed-store.ts'
+import { onSmallDisk } from '../../fixtures/small-disk.ts'
 import {
   authority,
   codeOf,
@@ -29,22 +28,6 @@ import { tagOfWrite } from './write-plan.ts'
 const MEBIBYTE = 1_048_576
 const DISK_BYTES = 256 * MEBIBYTE
 const body = 'x'.repeat(20_000)
-
-/** Runs the spec on a disk of its own; false, said aloud, where that needs rights that we do not have. */
-async function onSmallDisk(run: (at: string) => Promise<void>): Promise<void> {
-  if (process.geteuid?.() !== 0) {
-    console.log('SKIPPED: a disk that runs full, since mounting one needs root')
-    return
-  }
-  const at = temporaryDirectory()
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'blazedb-spec', at])
-  try {
-    await run(at)
-  } finally {
-    execFileSync('umount', [at])
-    rmSync(at, { recursive: true })
-  }
-}
 
 async function open(at: string, env: Env = createNodeEnv()): Promise<Replica> {
   const store = await createDirectoryVolume(join(at, 'volume')).openStore('replica')
@@ -76,7 +59,7 @@ function sleep(ms: number): Promise<void> {
 }
 
 test('writes are refused below the reserve, reads and deletes go on, and writes again once there is room', async () => {
-  await onSmallDisk(async (at) => {
+  await onSmallDisk(DISK_BYTES, async (at) => {
     const replica = await open(at)
     for (let n = 0; n < 50; n += 1) await put(replica, tagOfWrite(n), bodyOf(n))
     fill(at, DISK_BYTES / limits.diskReserveShare - MEBIBYTE)
@@ -99,7 +82,7 @@ test('writes are refused below the reserve, reads and deletes go on, and writes 
 })
 
 test('a writer without pause is stopped by the reserve, never by LevelDB, and loses nothing', async () => {
-  await onSmallDisk(async (at) => {
+  await onSmallDisk(DISK_BYTES, async (at) => {
     const replica = await open(at)
     let poisoned = false
     replica.onPoisoned(() => {
@@ -135,7 +118,7 @@ test('a writer without pause is stopped by the reserve, never by LevelDB, and lo
 })
 
 test('a disk that is full in spite of the reserve poisons, and after reopening all that was acknowledged is there', async () => {
-  await onSmallDisk(async (at) => {
+  await onSmallDisk(DISK_BYTES, async (at) => {
     const env = createNodeEnv()
     // A clock that stands still: the reserve is measured by bytes only, and others fill the disk meanwhile.
     const replica = await open(at, { ...env, monotonic: () => 1 })
