@@ -59,6 +59,7 @@ export type {
   VerifyOptions,
   World,
 } from './client/index.ts'
+export { PartialBytes } from './database/index.ts'
 export type { AggregateRow, Conflict, ConflictSide, Doc, Explanation, Filter } from './database/index.ts'
 export type { BackupReport, DatabaseVerifyReport, ExportReport, ImportReport } from './database/index.ts'
 export type { IndexDefinition, LiveDelta } from './database/index.ts'

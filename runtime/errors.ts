@@ -89,6 +89,11 @@ export const ERRORS = {
     retryable: false,
     advice: 'write where the record is at home, or ask for the writer role',
   },
+  PARTIAL: {
+    meaning: 'a byte value is not all here yet',
+    retryable: true,
+    advice: 'leave the field out of what you write, or wait until the rest of it has come from a peer',
+  },
   COLLECTION_EXISTS: {
     meaning: 'the target already has local records under this collection name',
     retryable: false,

@@ -19,6 +19,7 @@ import type {
 } from '../database/index.ts'
 import { bounded, boundedWrite } from './deadline.ts'
 import type { WaitOptions } from './deadline.ts'
+import { fetchLarge } from './large-values.ts'
 import { parseIndex } from './query/index-definition.ts'
 import type { IndexOptions } from './query/index-definition.ts'
 import type { DocumentShape } from './schema/document-shape.ts'
@@ -147,7 +148,10 @@ export class Collection<In = unknown, Out = Doc> {
       now === undefined
         ? await bounded(this.#database.env, 'get', options, this.#get(this.#database, checked))
         : now.doc
-    return doc === undefined ? undefined : this.#shape.read(doc)
+    if (doc === undefined) return undefined
+    const fetching = now === undefined ? undefined : fetchLarge(this.#database, [doc])
+    if (fetching !== undefined) await fetching
+    return this.#shape.read(doc)
   }
 
   /**
@@ -245,9 +249,17 @@ export class Collection<In = unknown, Out = Doc> {
     if (made.size > 0) await this.#ask(database, 'update', [{ id, values: made }])
   }
 
-  #get(database: RecordDatabase, id: string): Promise<Doc | undefined> {
+  async #get(database: RecordDatabase, id: string): Promise<Doc | undefined> {
     const collection = this.name
-    return database.request((reply) => ({ type: 'record.get', collection, id, reply }))
+    const doc = await database.request<Doc | undefined>((reply) => ({
+      type: 'record.get',
+      collection,
+      id,
+      reply,
+    }))
+    const fetching = doc && fetchLarge(database, [doc])
+    if (fetching !== undefined) await fetching
+    return doc
   }
 
   /** At once, so that calls that are not awaited keep their order, unless the schema takes its time. */

@@ -1,9 +1,11 @@
 /** What a database cell is told. Each message carries its reply, which is called exactly once. */
+import type { BlobOwner } from './chunk/large-store.ts'
 import type { GuestPolicy, GuestWritten } from './guest-policy.ts'
 import type { IndexAudit } from './index/index-audit.ts'
 import type { LiveQuery, LiveSink } from './view/live-query.ts'
 import type { Conflict } from './inbox/conflict-inbox.ts'
 import type { Doc } from './record/document.ts'
+import type { Large } from './record/merge.ts'
 import type { Query } from './query.ts'
 import type { TransactionRequest } from './transaction/transaction-message.ts'
 import type { Aggregate, AggregateRow } from './query/aggregate.ts'
@@ -43,6 +45,22 @@ export type DatabaseRequest =
       readonly collection: string
       readonly id: string
       readonly reply: Reply<Doc | undefined>
+    }
+  /** The bytes of a large value, or undefined while they are not all here. */
+  | {
+      readonly type: 'large.read'
+      readonly large: Large
+      readonly reply: Reply<Uint8Array | undefined>
+    }
+  /** Whether all chunks of it are here. */
+  | { readonly type: 'large.has'; readonly large: Large; readonly reply: Reply<boolean> }
+  /** Stores the chunks of a value that another database holds, for a reference that comes after them. */
+  | {
+      readonly type: 'large.copy'
+      readonly owner: BlobOwner
+      readonly large: Large
+      readonly bytes: Uint8Array
+      readonly reply: Reply<void>
     }
   | { readonly type: 'query.all'; readonly query: Query; readonly reply: Reply<Doc[]> }
   /** The query names a limit. */

@@ -2,7 +2,7 @@
  * Opens what a database needs, in the order that keeps a directory consistent: lock, header, team and replica, first log entries.
  * Invariant: nothing is written before the store's lock is held, and the header is there before anything that it names.
  */
-import { BlazeError } from '../../runtime/index.ts'
+import { BlazeError, equalBytes } from '../../runtime/index.ts'
 import type { CryptoProvider } from '../../runtime/index.ts'
 import type { OrderedStore } from '../replica/index.ts'
 import { readConfirmed } from '../replica/index.ts'
@@ -125,7 +125,12 @@ async function openReplicaSession(
     reader,
     key: header.localKey('inbox'),
   })
-  return new DatabaseSession({ env, space, view, writer, inbox })
+  const ownKey = deviceOf(header.identity, crypto).keys.signKey
+  const isOwn = (id: Uint8Array): boolean => {
+    const device = space.team.device(id)
+    return device !== undefined && equalBytes(device.signKey, ownKey)
+  }
+  return new DatabaseSession({ env, crypto, space, view, writer, inbox, isOwn })
 }
 
 /** Rows are lost: with a supervisor that holds what it was sent, the directory goes on under a new replica id. Once an opening. */

@@ -11,6 +11,7 @@ export type RecordRequest = Extract<
       | 'record.write'
       | 'record.delete'
       | 'record.get'
+      | 'large.read'
       | 'index.create'
       | 'index.drop'
       | 'index.list'

@@ -11,7 +11,7 @@ import type { KeyedView } from './view/keyed-view.ts'
 import type { Keyring } from './keyring.ts'
 import { encodeBody } from './record/record-body.ts'
 import { createTick, deleteFrom, isAlive } from './record/record-change.ts'
-import type { FieldValues, RecordName, Tick } from './record/record-change.ts'
+import type { FieldChanges, FieldValues, RecordName, Tick } from './record/record-change.ts'
 import { equalRecords, joinRecords } from './record/record.ts'
 import type { FieldState, RecordState, Stamp } from './record/record.ts'
 import type { RecordStep } from './record/write-step.ts'
@@ -37,6 +37,11 @@ export interface RecordInput {
   readonly values: FieldValues
   /** The id was made by chance a moment ago, so nobody has written it: saves looking for it. */
   readonly fresh?: boolean
+}
+
+/** The same once the chunks of its large values are stored. */
+export interface PreparedInput extends Omit<RecordInput, 'values'> {
+  readonly values: FieldChanges
 }
 
 /** Field states of another database, as they are there; `home` is never null. */
@@ -129,7 +134,7 @@ export class RecordWriter {
   }
 
   /** Applies the step to each record, of which no two have one id. Resolves when all is synced; throws before anything is staged. */
-  write(collection: string, inputs: readonly RecordInput[], step: RecordStep): Promise<void> {
+  write(collection: string, inputs: readonly PreparedInput[], step: RecordStep): Promise<void> {
     this.checkAllowed(collection)
     const changes: Change[] = []
     let waits = false

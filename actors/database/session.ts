@@ -4,8 +4,11 @@
  * way, and to its writer where durability is relaxed.
  */
 import { assert, BlazeError, limits } from '../../runtime/index.ts'
-import type { Env } from '../../runtime/index.ts'
+import type { CryptoProvider, Env } from '../../runtime/index.ts'
 import type { Space } from '../team/index.ts'
+import { ChunkSweeper } from './chunk/chunk-sweep.ts'
+import { concernOf, LargeGate } from './chunk/large-gate.ts'
+import { hasLarge, LargeStore } from './chunk/large-store.ts'
 import type { GuestPolicy, GuestWritten } from './guest-policy.ts'
 import { guestDelete, guestStep, isHiddenHome } from './guest-step.ts'
 import type { ConflictInbox } from './inbox/conflict-inbox.ts'
@@ -27,10 +30,13 @@ import { Transactions } from './transaction/transactions.ts'
 
 export interface SessionOptions {
   readonly env: Env
+  readonly crypto: CryptoProvider
   readonly space: Space
   readonly view: KeyedView
   readonly writer: RecordWriter
   readonly inbox: ConflictInbox
+  /** Whether a replica id belongs to this device, now or before a rebase. */
+  isOwn(replicaId: Uint8Array): boolean
 }
 
 type Request<T extends DatabaseRequest['type']> = Extract<DatabaseRequest, { type: T }>
@@ -42,6 +48,9 @@ export class DatabaseSession {
   readonly #writer: RecordWriter
   readonly #queries: RecordQueries
   readonly #transactions: Transactions
+  readonly #large: LargeStore
+  readonly #gate = new LargeGate()
+  readonly #sweeper: ChunkSweeper
   #closed: BlazeError | undefined
 
   constructor(options: SessionOptions) {
@@ -49,8 +58,10 @@ export class DatabaseSession {
     this.view = options.view
     this.inbox = options.inbox
     this.#writer = options.writer
-    const { env, space, view, writer } = options
-    this.#transactions = new Transactions({ env, view, writer, replica: space.replica })
+    const { env, crypto, space, view, writer } = options
+    this.#large = new LargeStore({ env, crypto, view, writer })
+    this.#transactions = new Transactions({ env, view, writer, replica: space.replica, large: this.#large })
+    this.#sweeper = new ChunkSweeper(options)
     this.#queries = new RecordQueries({
       env: options.env,
       view: options.view,
@@ -78,6 +89,7 @@ export class DatabaseSession {
   changed(changes: readonly RecordChange[]): void {
     this.#queries.changed(changes)
     this.#transactions.changed(changes)
+    this.#sweeper.note()
   }
 
   /** Ends live queries with `error`, syncs what is staged and closes the store. Idempotent. */
@@ -86,6 +98,7 @@ export class DatabaseSession {
       this.#closed = error ?? closed()
       this.#queries.close(this.#closed)
       this.#transactions.close(this.#closed)
+      this.#sweeper.close()
       this.view.close()
       // What is not merged now is read again at the next opening.
       if (error === undefined) await this.#flush().catch(ignoreFault)
@@ -99,6 +112,12 @@ export class DatabaseSession {
   }
 
   #dispatch(request: DatabaseRequest): void {
+    const large = this.#gate.isBusy ? this.#gate.wait(concernOf(request)) : undefined
+    if (large === undefined) this.#do(request)
+    else void large.then(() => handleRequest(request, this.#closed, (open) => this.#do(open)))
+  }
+
+  #do(request: DatabaseRequest): void {
     switch (request.type) {
       case 'record.get':
         this.#get(request)
@@ -108,6 +127,15 @@ export class DatabaseSession {
         return
       case 'record.delete':
         answer(request.reply, this.#writer.delete(request.collection, [request.id]))
+        return
+      case 'large.read':
+        answer(request.reply, this.#large.read(request.large))
+        return
+      case 'large.has':
+        request.reply.resolve(this.#large.has(request.large))
+        return
+      case 'large.copy':
+        answer(request.reply, this.#large.copy(request.owner, request.large, request.bytes))
         return
       case 'query.all':
       case 'query.page':
@@ -182,7 +210,22 @@ export class DatabaseSession {
   #write({ step, collection, inputs, schema, reply }: Request<'record.write'>): void {
     assert(inputs.length <= limits.bulkChunkRecords, 'a write is one chunk')
     checkDistinct(collection, inputs)
-    answer(reply, this.#writer.write(collection, inputs, schemaStep(writeSteps[step], schema)))
+    const change = schemaStep(writeSteps[step], schema)
+    if (!hasLarge(inputs)) {
+      answer(reply, this.#writer.write(collection, inputs, change))
+      return
+    }
+    const ids = inputs.map(({ id }) => id)
+    const written = this.#gate.run(collection, ids, async () => {
+      const prepared = await this.#large.prepare(collection, inputs)
+      if (this.#closed !== undefined) throw this.#closed
+      // Nothing waits for its sync here: what is called next may be staged.
+      return { synced: this.#writer.write(collection, prepared, change) }
+    })
+    answer(
+      reply,
+      written.then(({ synced }) => synced),
+    )
   }
 
   /** Everything up to the staging happens in this turn. */

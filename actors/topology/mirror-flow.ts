@@ -86,11 +86,30 @@ export class MirrorFlow {
     const records = await source.request<ImportedRecord[]>((reply) => ({ type: 'mirror.read', names, reply }))
     const renamed = records.map((record) => ({ ...record, collection: rename(record.collection) }))
     for (const collection of new Set(renamed.map((record) => record.collection))) await admit(collection)
+    for (const record of renamed) await this.#copyLarge(record)
     this.#copied += await target.request<number>((reply) => ({
       type: 'mirror.import',
       records: renamed,
       reply,
     }))
+  }
+
+  /** The chunks first: what the target lacks of them is read from the source, as far as it is there. */
+  async #copyLarge({ collection, id, fields }: ImportedRecord): Promise<void> {
+    const { source, target } = this.#o
+    for (const [field, { merge }] of fields) {
+      if (merge?.kind !== 'large') continue
+      const large = merge
+      if (await target.request<boolean>((reply) => ({ type: 'large.has', large, reply }))) continue
+      const bytes = await source.request<Uint8Array | undefined>((reply) => ({
+        type: 'large.read',
+        large,
+        reply,
+      }))
+      if (bytes === undefined) continue
+      const owner = { collection, id, field }
+      await target.request<void>((reply) => ({ type: 'large.copy', owner, large, bytes, reply }))
+    }
   }
 
   #concerns(collection: string): boolean {

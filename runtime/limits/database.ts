@@ -3,6 +3,21 @@ export const databaseLimits = {
   // Database.
   /** Bytes of CBOR of one record: with its length it pads to 63,488, the last PADMÉ length below 64 KiB of sealed body. */
   recordCborBytesMax: 63_484,
+  /** Longest byte value that a record holds itself, and bytes of a chunk of a longer one (REPLICATION rule 30). */
+  chunkBytes: 49_152,
+  /** Bytes of the large values of one record together: 64 MiB, 1,366 chunks. */
+  largeBytesMax: 67_108_864,
+  /** Bytes of large values that wait to be stored at once, per database. */
+  largeWaitingBytesMax: 268_435_456,
+  /** Bytes of large values of one answer: they are whole in memory. */
+  largeAnswerBytesMax: 268_435_456,
+  /** Chunks of one synced batch while a large value is stored: 768 KiB, so that other writes wait for a few milliseconds. */
+  chunksPerBatch: 16,
+  /** Milliseconds after which chunks that no record refers to any more are deleted: a day. */
+  chunkKeptMs: 86_400_000,
+  /** Milliseconds between two looks for such chunks at least, and before the first one after an opening. */
+  chunkSweepMs: 3_600_000,
+  chunkSweepFirstMs: 60_000,
   /** UTF-8 bytes of a collection's name. */
   collectionNameBytesMax: 128,
   /** UTF-8 bytes of a record's id. */
@@ -118,8 +133,8 @@ export const databaseLimits = {
   backupPageRows: 128,
   /** Bytes of rows that a restore writes in one synced batch. */
   restoreBatchBytes: 1_048_576,
-  /** Bytes of one line that is imported; a record of the largest size fits, however it is written. */
-  importLineBytesMax: 16_777_216,
+  /** Bytes of one line that is imported; a record with the largest byte values fits, however it is written. */
+  importLineBytesMax: 100_663_296,
   /** Bytes read of a file that is imported, or written to one that is exported, at a time. */
   movingPieceBytes: 262_144,
   /** Bytes of lines that wait for the other records of their chunk; a file may change its collection from line to line. */

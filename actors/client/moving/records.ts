@@ -7,6 +7,7 @@ import type {
   ExportReport,
   ImportProgress,
   ImportReport,
+  Large,
 } from '../../database/index.ts'
 import type { FilePort, FileSink } from '../../replica/index.ts'
 import type { WaitOptions } from '../deadline.ts'
@@ -48,7 +49,12 @@ export async function exportTo(
   return stoppable(env, 'export', options, (signal) => {
     const work = async (sink: Pick<FileSink, 'write'>): Promise<ExportReport> => {
       const open = await database.settled()
-      return exportRecords({ env, crypto, open, sink }, { collections: wanted, signal, onProgress })
+      const readLarge = (large: Large): Promise<Uint8Array | undefined> =>
+        database.request((reply) => ({ type: 'large.read', large, reply }))
+      return exportRecords(
+        { env, crypto, open, sink, readLarge },
+        { collections: wanted, signal, onProgress },
+      )
     }
     return isWritable(target) ? writeInto(target, work) : writeFile(files, checkPath(target, 'target'), work)
   })

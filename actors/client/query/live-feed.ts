@@ -3,6 +3,7 @@
  * Invariant: one consumer; deltas come in order of commits; what a slow consumer has not taken is merged, one change per record.
  */
 import type { LiveDelta, OpenLiveQuery, Query, RecordDatabase } from '../../database/index.ts'
+import { fetchLarge } from '../large-values.ts'
 
 export interface LiveFeedOptions<T> {
   readonly database: RecordDatabase
@@ -16,6 +17,7 @@ export interface LiveFeedOptions<T> {
 export class LiveFeed<T> implements AsyncIterable<T> {
   /** Resolves after `close()`; rejects with why the database ended it, or with what the callback threw. */
   readonly closed: Promise<void>
+  readonly #database: RecordDatabase
   readonly #told: (delta: LiveDelta) => T
   #open: OpenLiveQuery | undefined
   #end: { readonly error: Error | undefined } | undefined
@@ -27,6 +29,7 @@ export class LiveFeed<T> implements AsyncIterable<T> {
     if (callback !== undefined && typeof callback !== 'function') {
       throw new TypeError('callback: expected a function, or none')
     }
+    this.#database = database
     this.#told = told
     this.closed = new Promise<void>((resolve, reject) => {
       this.#settle = { resolve, reject }
@@ -63,6 +66,7 @@ export class LiveFeed<T> implements AsyncIterable<T> {
       for (;;) {
         const delta = this.#end === undefined ? this.#open?.take() : undefined
         if (delta !== undefined) {
+          await this.#fetch(delta)
           yield this.#tell(delta)
           continue
         }
@@ -76,6 +80,16 @@ export class LiveFeed<T> implements AsyncIterable<T> {
       }
     } finally {
       this.close()
+    }
+  }
+
+  async #fetch({ added, changed }: LiveDelta): Promise<void> {
+    try {
+      await fetchLarge(this.#database, added)
+      await fetchLarge(this.#database, changed)
+    } catch (error) {
+      this.#finish(error)
+      throw error
     }
   }
 

@@ -29,6 +29,7 @@ import type {
 } from '../../database/index.ts'
 import { bounded } from '../deadline.ts'
 import type { WaitOptions } from '../deadline.ts'
+import { fetchLarge } from '../large-values.ts'
 import { checkPath, checkPaths } from './field-path.ts'
 import { GroupedQuery } from './grouped-query.ts'
 import { LiveResults } from './live-results.ts'
@@ -117,7 +118,8 @@ export class QueryBuilder<D = Doc> {
   /** Copies of all matches. Without an order, in none that is promised. */
   async all(options: WaitOptions = {}): Promise<D[]> {
     const query = this.#checked()
-    const docs = await this.#ask<Doc[]>(options, (reply) => ({ type: 'query.all', query, reply }))
+    const { env } = this.#source.database
+    const docs = await bounded(env, 'query', options, this.#all(query))
     return docs.map(this.#source.read)
   }
 
@@ -135,11 +137,8 @@ export class QueryBuilder<D = Doc> {
     const checked = this.#checked()
     const { order, limit = limits.queryPageRecords } = checked
     const query: Query = { ...checked, limit, order: order.length === 0 ? BY_ID : order }
-    const { docs, cursor } = await this.#ask<QueryPage>(options, (reply) => ({
-      type: 'query.page',
-      query,
-      reply,
-    }))
+    const { env } = this.#source.database
+    const { docs, cursor } = await bounded(env, 'query', options, this.#page(query))
     return { docs: docs.map(this.#source.read), cursor }
   }
 
@@ -199,6 +198,20 @@ export class QueryBuilder<D = Doc> {
    */
   live(callback?: (delta: LiveDelta<D>) => void): LiveResults<D> {
     return new LiveResults(this.#source, this.#checked(), callback)
+  }
+
+  async #all(query: Query): Promise<Doc[]> {
+    const { database } = this.#source
+    const docs = await database.request<Doc[]>((reply) => ({ type: 'query.all', query, reply }))
+    await fetchLarge(database, docs)
+    return docs
+  }
+
+  async #page(query: Query): Promise<QueryPage> {
+    const { database } = this.#source
+    const page = await database.request<QueryPage>((reply) => ({ type: 'query.page', query, reply }))
+    await fetchLarge(database, page.docs)
+    return page
   }
 
   async #aggregate(op: AggregateOp, field: string, options: WaitOptions): Promise<Value | undefined> {

@@ -9,6 +9,7 @@ import {
   FIRST_SCHEMA_VERSION,
   newerSchema,
   parseDoc,
+  PartialBytes,
   sameInput,
   SCHEMA_VERSION_MAX,
   schemaVersionOf,
@@ -129,8 +130,8 @@ export class DocumentShape<Out = Doc> {
         throw this.#invalid(`upgrade gives an operation for the field ${name}`)
       setOwn(added, name, value)
     }
-    for (const name of Object.keys(doc)) {
-      if (name !== 'id' && values.get(name) === undefined) throw this.#notAdditive('removes', name)
+    for (const name of Object.keys(fieldsOf(doc))) {
+      if (values.get(name) === undefined) throw this.#notAdditive('removes', name)
     }
     return added
   }
@@ -149,10 +150,12 @@ export class DocumentShape<Out = Doc> {
   }
 }
 
-/** Its own copy. */
+/** Its own copy, without what is not all here. */
 function fieldsOf(doc: Doc): Fields {
   const fields: Fields = {}
-  for (const [name, value] of Object.entries(doc)) if (name !== 'id') setOwn(fields, name, cloneValue(value))
+  for (const [name, value] of Object.entries(doc)) {
+    if (name !== 'id' && !(value instanceof PartialBytes)) setOwn(fields, name, cloneValue(value))
+  }
   return fields
 }
 

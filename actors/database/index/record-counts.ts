@@ -19,6 +19,10 @@ export class RecordCounts {
     return this.#counts.get(collection)?.alive ?? 0
   }
 
+  deletedOf(collection: string): number {
+    return this.#counts.get(collection)?.deleted ?? 0
+  }
+
   /** Collections that have, or had, a record. */
   collections(): string[] {
     return [...this.#counts.keys()]

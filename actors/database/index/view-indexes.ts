@@ -6,6 +6,7 @@ import { BlazeError, Breath, bytesKey, limits } from '../../../runtime/index.ts'
 import type { Env } from '../../../runtime/index.ts'
 import type { Envelope, Replica } from '../../replica/index.ts'
 import { compareValues } from '../record/value-order.ts'
+import type { RecordName } from '../record/record-change.ts'
 import type { RecordState } from '../record/record.ts'
 import type { IndexDefinition } from '../view/record-view.ts'
 import type { CompiledIndex } from './compiled-index.ts'
@@ -148,20 +149,27 @@ export class ViewIndexes {
   }
 
   /** Names of all records, deleted ones included. */
-  *names(
-    collections: readonly string[] | undefined,
-  ): Generator<{ collection: string; id: string }, void, void> {
+  *names(collections: readonly string[] | undefined): Generator<RecordName, void, void> {
     for (const collection of collections ?? this.#indexes.counts.collections()) {
-      let after: string | undefined
-      for (;;) {
-        const limit = limits.scanSliceRecords
-        const entries = this.#indexes.records(collection, { after, prefix: '', reverse: false, limit })
-        for (const [key] of entries) {
-          after = parseRecordKey(key).id
-          yield { collection, id: after }
-        }
-        if (entries.length < limit) break
+      for (const { id } of this.#entriesOf(collection, '')) yield { collection, id }
+    }
+  }
+
+  /** Ids of living records that begin with a text, in order. */
+  *livingIds(collection: string, prefix: string): Generator<string, void, void> {
+    for (const { id, value } of this.#entriesOf(collection, prefix)) if (!isDeletedEntry(value)) yield id
+  }
+
+  *#entriesOf(collection: string, prefix: string): Generator<{ id: string; value: string }, void, void> {
+    let after: string | undefined
+    for (;;) {
+      const limit = limits.scanSliceRecords
+      const entries = this.#indexes.records(collection, { after, prefix, reverse: false, limit })
+      for (const [key, value] of entries) {
+        after = parseRecordKey(key).id
+        yield { id: after, value }
       }
+      if (entries.length < limit) return
     }
   }
 

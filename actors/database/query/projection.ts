@@ -1,7 +1,7 @@
 /** What a query returns of a record. Invariant: copies; the id is always there, and a path that a record lacks leaves nothing behind. */
 import { cloneValue, setOwn } from '../../../runtime/index.ts'
 import type { Value } from '../../../runtime/index.ts'
-import { docOf } from '../record/document.ts'
+import { docOf, shownField } from '../record/document.ts'
 import type { Doc } from '../record/document.ts'
 import type { RecordState } from '../record/record.ts'
 import { isMap } from './condition.ts'
@@ -19,7 +19,9 @@ export function compileProjection(select: readonly string[] | undefined): Projec
   return (state) => {
     const doc: Doc = { id: state.id }
     for (const [name, branch] of root) {
-      const value = pick(state.fields.get(name)?.value, branch)
+      const field = state.fields.get(name)
+      if (field === undefined) continue
+      const value = branch === null ? shownField(field) : pick(field.value, branch)
       if (value !== undefined) setOwn(doc, name, value)
     }
     return doc

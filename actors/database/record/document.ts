@@ -6,11 +6,12 @@ import { cloneValue, copyValue, isPlainObject, limits, setOwn } from '../../../r
 import type { Value } from '../../../runtime/index.ts'
 import { fieldNameProblem, idProblem } from './name.ts'
 import { FieldOperation } from './field-operation.ts'
-import type { FieldInput, FieldValues } from './record-change.ts'
-import type { RecordState } from './record.ts'
+import type { FieldInput } from './record-change.ts'
+import { partialError, PartialBytes } from './partial-bytes.ts'
+import type { FieldState, RecordState } from './record.ts'
 import { setSchemaVersion } from './schema-version.ts'
 
-/** A record as it is read. */
+/** A record as it is read. A byte value of over 48 KiB stands there as `PartialBytes` while it is not all here. */
 export interface Doc {
   id: string
   [field: string]: Value
@@ -27,7 +28,7 @@ export type DocFields<T> = { readonly [K in keyof T]: FieldInput }
 
 export interface ParsedDoc {
   readonly id: string | undefined
-  readonly values: FieldValues
+  readonly values: ReadonlyMap<string, FieldInput>
 }
 
 /** `TypeError` for something that is no plain object or has a bad id, `BAD_VALUE` for a value that cannot be stored. */
@@ -40,12 +41,18 @@ export function parseDoc(input: unknown): ParsedDoc {
     if (name === 'id') continue
     const problem = fieldNameProblem(name)
     if (problem !== undefined) throw new TypeError(`field ${name.slice(0, 100)}: ${problem}`)
-    const value = input[name]
-    const isDone = value === undefined || value instanceof FieldOperation
-    values.set(name, isDone ? value : copyValue(value, `field ${name}`, limits.recordCborBytesMax))
+    values.set(name, parseField(name, input[name]))
   }
   const id = Object.hasOwn(input, 'id') ? input['id'] : undefined
   return { id: id === undefined ? undefined : checkId(id), values }
+}
+
+/** Whether it fits beside the others is known when the record is made; a byte value has chunks of its own. */
+function parseField(name: string, value: unknown): FieldInput {
+  if (value === undefined || value instanceof FieldOperation) return value
+  if (value instanceof PartialBytes) throw partialError(name)
+  const bytesMax = value instanceof Uint8Array ? limits.largeBytesMax : limits.recordCborBytesMax
+  return copyValue(value, `field ${name}`, bytesMax + 1)
 }
 
 /** `TypeError` unless it can be an id. */
@@ -56,10 +63,20 @@ export function checkId(id: unknown): string {
   return id
 }
 
-/** A deep copy. */
+/** A copy of what is shown of a field; undefined when that is nothing. */
+export function shownField({ value, merge }: FieldState): Value | undefined {
+  if (value !== undefined) return cloneValue(value)
+  // The type of a document does not name it: nearly none has one, and every reader of a field would have to look.
+  return merge?.kind === 'large' ? (new PartialBytes(merge) as unknown as Value) : undefined
+}
+
+/** A deep copy; large values are named, not fetched. */
 export function docOf(state: RecordState): Doc {
   const doc: Doc = { id: state.id }
-  for (const [name, { value }] of state.fields) if (value !== undefined) setOwn(doc, name, cloneValue(value))
+  for (const [name, field] of state.fields) {
+    const shown = shownField(field)
+    if (shown !== undefined) setOwn(doc, name, shown)
+  }
   if (state.schema !== undefined) setSchemaVersion(doc, state.schema)
   return doc
 }

@@ -6,7 +6,7 @@ import { assert, BlazeError, copyValue, limits } from '../../../runtime/index.ts
 import type { Value } from '../../../runtime/index.ts'
 import { elementKey, exceeds, originOf, shownOf } from './merge.ts'
 import type { Counter, ElementSet, Merge, MergeKind, Origin, SetElement } from './merge.ts'
-import { mergedField } from './record.ts'
+import { isAbsent, mergedField } from './record.ts'
 import type { FieldState, Stamp } from './record.ts'
 
 /** In the order of their numbers in PROTOCOL §12.3. */
@@ -64,7 +64,7 @@ export class FieldOperation {
       return merge === undefined ? field : mergedField(merge, field.stamp)
     }
     // An absent field keeps its removal as its beginning, so that it joins what others make of it meanwhile.
-    if (field?.value === undefined) {
+    if (isAbsent(field)) {
       return this.name === 'remove' ? field : mergedField(this.#begin(origin), field?.stamp ?? NEVER)
     }
     if (kinds[this.name] !== this.name) throw otherKind(this.name)
@@ -94,6 +94,7 @@ export class FieldOperation {
       case 'set':
         return this.#changeSet(merge, origin)
       default:
+        assert(merge.kind !== 'large', 'no operation changes a large value')
         return exceeds(merge.kind, this.#one, merge.value) ? { ...merge, value: this.#one } : undefined
     }
   }

@@ -5,8 +5,8 @@
 import { BlazeError, bytesKey, compareBytes, decodeCbor, encodeCbor, limits } from '../../../runtime/index.ts'
 import type { CborItem, Value } from '../../../runtime/index.ts'
 import { extremeProblem } from './field-operation.ts'
-import { BOOT_BYTES, mergeKinds, REPLICA_ID_BYTES } from './merge.ts'
-import type { Counter, CounterEntry, ElementSet, Merge, Origin, SetElement } from './merge.ts'
+import { BLOB_ID_BYTES, BOOT_BYTES, mergeKinds, REPLICA_ID_BYTES, ROOT_BYTES } from './merge.ts'
+import type { Counter, CounterEntry, ElementSet, Large, Merge, Origin, SetElement } from './merge.ts'
 
 /** What stands beside a stamp to say how a field merges. */
 export function kindNumber(merge: Merge): number {
@@ -19,6 +19,8 @@ export function encodeMerge(merge: Merge): CborItem {
       return encodeOrigins(merge.entries, ({ n, sum }) => [n, sum])
     case 'set':
       return encodeSet(merge)
+    case 'large':
+      return [merge.blob, merge.bytes, merge.root]
     default:
       return merge.value
   }
@@ -39,9 +41,22 @@ export function decodeMerge(number: CborItem, item: CborItem): Merge {
       if (value === undefined || extremeProblem(value) !== undefined) throw bad('a maximum or minimum')
       return { kind, value }
     }
+    case 'large':
+      return decodeLarge(item)
     case undefined:
       throw bad('the kind of a field')
   }
+}
+
+/** `[blob id, bytes, root]` */
+function decodeLarge(item: CborItem): Large {
+  if (!Array.isArray(item) || item.length !== 3) throw bad('a large value')
+  const [blob, bytes, root] = item as CborItem[]
+  if (!isBytes(blob, BLOB_ID_BYTES) || !isBytes(root, ROOT_BYTES)) throw bad('the blob of a large value')
+  if (!isNumber(bytes) || bytes <= limits.chunkBytes || bytes > limits.largeBytesMax) {
+    throw bad('the length of a large value')
+  }
+  return { kind: 'large', blob, bytes, root }
 }
 
 /** `[replica id, [boot, …columns, boot, …columns], replica id, …]`, both in order of bytes. */

@@ -1,5 +1,6 @@
 /**
- * Fields with a join of their own: counters, sets, maxima and minima (REPLICATION rule 31).
+ * Fields that are more than a value: counters, sets, maxima and minima, which have a join of their own (REPLICATION rule 31), and byte values
+ * whose chunks are stored beside the record (rule 30).
  * Invariant: two merges that began as one join entry by entry, so the join is commutative, associative and idempotent, and a copy
  * counts once.
  */
@@ -8,7 +9,7 @@ import type { Value } from '../../../runtime/index.ts'
 import { compareValues } from './value-order.ts'
 
 /** In the order of their numbers in PROTOCOL §2, and of their ranks when one field became two kinds at once. */
-export const mergeKinds = ['counter', 'set', 'max', 'min'] as const
+export const mergeKinds = ['counter', 'set', 'max', 'min', 'large'] as const
 export type MergeKind = (typeof mergeKinds)[number]
 
 /** One opening of one replica: `bytesKey` of its replica id and of the first 8 bytes of its boot id. */
@@ -16,6 +17,9 @@ export type Origin = string
 
 export const REPLICA_ID_BYTES = 8
 export const BOOT_BYTES = 8
+/** Of a large value. */
+export const BLOB_ID_BYTES = 16
+export const ROOT_BYTES = 32
 const INT_MIN = -(2n ** 63n)
 
 /** What one opening of one replica has counted. */
@@ -51,7 +55,18 @@ export interface Extreme {
   readonly value: Value
 }
 
-export type Merge = Counter | ElementSet | Extreme
+/** Bytes that stand in chunk records. Two of one stamp are two copies of one write; the higher blob id counts. */
+export interface Large {
+  readonly kind: 'large'
+  /** 16 bytes. */
+  readonly blob: Uint8Array
+  /** Of the whole value. */
+  readonly bytes: number
+  /** SHA-256 over the SHA-256 of each chunk. */
+  readonly root: Uint8Array
+}
+
+export type Merge = Counter | ElementSet | Extreme | Large
 
 export function originOf(replicaId: Uint8Array, bootId: Uint8Array): Origin {
   return bytesKey(replicaId) + bytesKey(bootId.subarray(0, BOOT_BYTES))
@@ -65,6 +80,7 @@ export function elementKey(value: Value): string {
 export function joinMerges(a: Merge, b: Merge): Merge {
   if (a.kind === 'counter' && b.kind === 'counter') return joinCounters(a, b)
   if (a.kind === 'set' && b.kind === 'set') return joinSets(a, b)
+  if (a.kind === 'large' && b.kind === 'large') return compareLarge(a, b) >= 0 ? a : b
   assert(isExtreme(a) && isExtreme(b) && a.kind === b.kind, 'only merges of one kind are joined')
   return exceeds(a.kind, b.value, a.value) ? b : a
 }
@@ -78,6 +94,7 @@ export function equalMerges(a: Merge, b: Merge): boolean {
   if (a.kind === 'set' && b.kind === 'set') {
     return equalMaps(a.seen, b.seen, Object.is) && equalMaps(a.elements, b.elements, equalElements)
   }
+  if (a.kind === 'large' && b.kind === 'large') return compareLarge(a, b) === 0
   return isExtreme(a) && isExtreme(b) && a.kind === b.kind && exactOrder(a.value, b.value) === 0
 }
 
@@ -87,16 +104,24 @@ export function exceeds(kind: Extreme['kind'], offered: Value, found: Value): bo
   return kind === 'max' ? order > 0 : order < 0
 }
 
-/** What is shown: a number, or a bigint beyond 2^53; an array in the order of values; the value. */
-export function shownOf(merge: Merge): Value {
+/** What is shown: a number, or a bigint beyond 2^53; an array in the order of values; the value. Undefined for what has to be fetched. */
+export function shownOf(merge: Exclude<Merge, Large>): Value
+export function shownOf(merge: Merge): Value | undefined
+export function shownOf(merge: Merge): Value | undefined {
   switch (merge.kind) {
     case 'counter':
       return totalOf(merge)
     case 'set':
       return [...merge.elements.values()].map(({ value }) => value).sort(exactOrder)
+    case 'large':
+      return undefined
     default:
       return merge.value
   }
+}
+
+function compareLarge(a: Large, b: Large): number {
+  return compareBytes(a.blob, b.blob) || a.bytes - b.bytes || compareBytes(a.root, b.root)
 }
 
 /** The order of values; what that calls equal has another order too: −0 before 0, the rest by its bytes. */

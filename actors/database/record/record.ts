@@ -18,7 +18,7 @@ export interface Stamp {
 }
 
 export interface FieldState {
-  /** What is shown: a value, or undefined for a field that was removed. Made of `merge` where that is. */
+  /** What is shown: a value, or undefined for a field that was removed or is large. Made of `merge` where that is. */
   readonly value: Value | undefined
   /** When it was assigned; where it merges, when that began. */
   readonly stamp: Stamp
@@ -46,7 +46,12 @@ export function compareStamps(a: Stamp, b: Stamp): number {
   return a.ms - b.ms || a.counter - b.counter || compareBytes(a.writer, b.writer)
 }
 
-/** A field with a join of its own. */
+/** Never written, or removed. */
+export function isAbsent(field: FieldState | undefined): boolean {
+  return field === undefined || (field.value === undefined && field.merge === undefined)
+}
+
+/** A field that is more than a value. */
 export function mergedField(merge: Merge, stamp: Stamp): FieldState {
   return { value: shownOf(merge), stamp, merge }
 }

@@ -1,6 +1,6 @@
 /** The writes of a record that take values, by name. `delete` takes none and stands apart. */
 import { insertInto, putInto, restoreInto, updateInto } from './record-change.ts'
-import type { FieldValues, RecordName, Tick } from './record-change.ts'
+import type { FieldChanges, RecordName, Tick } from './record-change.ts'
 import type { RecordState } from './record.ts'
 
 export type WriteStep = 'insert' | 'put' | 'update' | 'restore'
@@ -9,7 +9,7 @@ export type WriteStep = 'insert' | 'put' | 'update' | 'restore'
 export type RecordStep = (
   found: RecordState | undefined,
   name: RecordName,
-  values: FieldValues,
+  values: FieldChanges,
   tick: Tick,
 ) => RecordState
 

@@ -5,6 +5,8 @@
 import { BlazeError, limits } from '../../../runtime/index.ts'
 import type { Env } from '../../../runtime/index.ts'
 import type { Replica, TagChange } from '../../replica/index.ts'
+import { hasLarge } from '../chunk/large-store.ts'
+import type { LargeStore } from '../chunk/large-store.ts'
 import type { Reply } from '../message.ts'
 import type { RecordRequest } from '../record-database.ts'
 import { docOf } from '../record/document.ts'
@@ -27,6 +29,7 @@ export interface TransactionsOptions {
   readonly replica: Replica
   readonly view: KeyedView
   readonly writer: RecordWriter
+  readonly large: LargeStore
 }
 
 type Call<T extends RecordRequest['type']> = Extract<RecordRequest, { type: T }>
@@ -95,6 +98,9 @@ export class Transactions {
           transaction.inTurn(() => this.#write(transaction, call)),
         )
         return
+      case 'large.read':
+        answer(call.reply, this.#o.large.read(call.large))
+        return
       case 'record.delete':
         answer(
           call.reply,
@@ -119,8 +125,9 @@ export class Transactions {
     this.#o.writer.checkAllowed(collection)
     checkDistinct(collection, inputs)
     const change = schemaStep(writeSteps[step], schema)
+    const prepared = hasLarge(inputs) ? await this.#o.large.prepare(collection, inputs) : inputs
     const writes: TouchedStep[] = []
-    for (const { id, values } of inputs) {
+    for (const { id, values } of prepared) {
       const touched = await this.#touch(transaction, collection, id)
       const name = { collection, id }
       writes.push({ touched, step: (found, tick) => change(found, name, values, tick) })

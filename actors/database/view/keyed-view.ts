@@ -5,6 +5,7 @@
 import { assert, BlazeError, bytesKey, equalBytes, limits, toHex } from '../../../runtime/index.ts'
 import type { Env, Timer } from '../../../runtime/index.ts'
 import type { Envelope, Replica, TagChange } from '../../replica/index.ts'
+import { CHUNK_COLLECTION } from '../chunk/chunk-name.ts'
 import { walkRecords } from '../index/index-walk.ts'
 import type { OpenedIndexes } from '../index/load-indexes.ts'
 import { ViewIndexes } from '../index/view-indexes.ts'
@@ -93,13 +94,15 @@ export class KeyedView implements RecordView {
     return this.#ready().indexes
   }
 
-  /** Living and deleted records. */
+  /** Living records that applications can name. */
   get records(): number {
-    return this.index.records.counts.alive
+    const { counts } = this.index.records
+    return counts.alive - counts.of(CHUNK_COLLECTION)
   }
 
   get deletedRecords(): number {
-    return this.index.records.counts.deleted
+    const { counts } = this.index.records
+    return counts.deleted - counts.deletedOf(CHUNK_COLLECTION)
   }
 
   /** Of the envelopes of a record. */

@@ -58,6 +58,10 @@ export class GuestSession {
       case 'query.live':
         this.#queries.handle(request)
         return
+      case 'large.read':
+        // Chunks stay with the host.
+        request.reply.resolve(undefined)
+        return
       case 'index.list':
         request.reply.resolve([])
         return

@@ -15,6 +15,7 @@ import {
 } from '../../../actors/database/record/record-change.ts'
 import type { FieldInput } from '../../../actors/database/record/record-change.ts'
 import { decodeBody, encodeBody } from '../../../actors/database/record/record-body.ts'
+import { LargeReference } from '../../../actors/database/record/partial-bytes.ts'
 import { equalRecords, joinRecords } from '../../../actors/database/record/record.ts'
 import type { RecordState } from '../../../actors/database/record/record.ts'
 import { fromHex, nodeCrypto, toHex, Uuid } from '../../../runtime/index.ts'
@@ -61,8 +62,11 @@ function build(): Record<string, RecordState> {
   const merged = joinRecords(two, other, nodeCrypto)
   const removed = updateInto(merged, name, mapOf({ n: undefined, low: 'plain' }), tick(2, 3000))
   const deleted = deleteFrom(merged, tick(2, 4000))
+  const blob = { blob: new Uint8Array(16).fill(3), bytes: 100_000, root: new Uint8Array(32).fill(4) }
+  const reference = new LargeReference({ kind: 'large', ...blob })
+  const large = updateInto(one, name, new Map([['plain', reference]]), tick(1, 5000))
   assert.ok(deleted !== undefined)
-  return { values, one, two, other, merged, removed, deleted, versioned: { ...one, schema: 2 } }
+  return { values, one, two, other, merged, removed, deleted, versioned: { ...one, schema: 2 }, large }
 }
 
 test('bodies of records are the frozen ones, and read as what they were made of', () => {
