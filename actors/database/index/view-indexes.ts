@@ -25,6 +25,8 @@ export interface ViewIndexesOptions {
   readonly retake: (tag: Uint8Array, live: readonly Envelope[], arrival: number) => void
   /** What is shown of a tag. */
   readonly peekTag: (tag: string) => RecordState | undefined
+  /** The same, of a tag whose synced live set has just been read. */
+  readonly shownOf: (tag: Uint8Array, live: readonly Envelope[]) => RecordState | undefined
   /** The newest own write of a tag that waits for its sync. */
   readonly stagedOf: (tag: string) => RecordState | undefined
   readonly held: () => HeldMark[]
@@ -225,8 +227,8 @@ export class ViewIndexes {
   /** Compares the indexes with the records. Records that are written meanwhile may show as differences only until they are synced. */
   async verify(signal?: AbortSignal): Promise<IndexAudit> {
     await this.#catchingUp
-    const { env, replica, peekTag } = this.#o
-    return auditIndexes({ env, replica, indexes: this.#indexes, peekTag, signal })
+    const { env, replica, peekTag, shownOf } = this.#o
+    return auditIndexes({ env, replica, indexes: this.#indexes, peekTag, shownOf, signal })
   }
 
   close(): void {

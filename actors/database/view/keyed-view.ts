@@ -81,6 +81,7 @@ export class KeyedView implements RecordView {
         this.#take({ tag, live, arrival, isNew: false }, bytesKey(tag), this.#reader.assemble(live))
       },
       peekTag: (tag) => this.#peekTag(tag),
+      shownOf: (tag, live) => this.shownOf(tag, live),
       stagedOf: (tag) => this.#staged.get(tag)?.state,
       held: () => [...this.#holds].map(([tag, { arrival }]) => ({ tag: tagOf(tag), arrival })),
       onFault: this.#o.onFault,
