@@ -3,6 +3,7 @@
  * Invariant: what concerns a record happens in the order of the calls; what concerns other records does not wait.
  */
 import type { DatabaseRequest } from '../message.ts'
+import { hasLarge } from './large-store.ts'
 import type { RecordName } from '../record/record-change.ts'
 
 /** Which records a call is about; without ids all of the collection. */
@@ -16,7 +17,10 @@ export function concernOf(request: DatabaseRequest): Concern {
     case 'record.delete':
       return { collection: request.collection, ids: [request.id] }
     case 'record.write':
-      return { collection: request.collection, ids: request.inputs.map(({ id }) => id) }
+      // A large one takes its place at once, by `run`.
+      return hasLarge(request.inputs)
+        ? 'nothing'
+        : { collection: request.collection, ids: request.inputs.map(({ id }) => id) }
     case 'query.all':
     case 'query.page':
     case 'query.count':

@@ -32,6 +32,9 @@ const everything: { [field: string]: Value } = {
   zero: -0,
   nan: NaN,
   big: -(2n ** 62n),
+  bigAsDouble: 2 ** 60,
+  bigAsNegative: -(2 ** 53),
+  huge: 1.7976931348623157e308,
   text: 'line\u2028\n"quoted" é 😀',
   bytes: new Uint8Array([0, 255]),
   date: new Date(123),
@@ -129,6 +132,7 @@ test('a bad line is IMPORT_INVALID with its number; all lines before it are writ
     ['{"n":[0.5,-9007199254740993]}', /-9007199254740993/],
     ['{"n":1e999}', /1e999/],
     ['{"text":"\\ud800"}', /surrogate/],
+    [`{"text":"${'x'.repeat(70_000)}"}`, /too large/],
     ['{"id":7}', /id: expected text/],
     ['{"id":""}', /id/],
     ['{"collection":"a","id":"b","fields":{"x":{"$bytes":"?"}}}', /bytes/],
@@ -259,6 +263,36 @@ test('a stream that fails ends the export with its error', async () => {
   })
 
   assert.match(String(error), /destroyed/)
+})
+
+test('a stream that gives or takes nothing is waited for until the deadline or signal of the call', async () => {
+  const world = createClientWorld()
+  const db = await world.open()
+  await world.settle(db.collection('a').insert({ id: 'x' }))
+  const silent = new Readable({ read: () => undefined })
+  const stuck = new Writable({ highWaterMark: 1, write: () => undefined })
+  const stop = new AbortController()
+
+  assert.is(await world.code(() => db.import(silent, { timeoutMs: 500 })), 'TIMEOUT')
+  assert.is(await world.code(() => db.export(stuck, { timeoutMs: 500 })), 'TIMEOUT')
+  const work = db.export(stuck, { signal: stop.signal })
+  stop.abort()
+  assert.is(await world.code(() => work), 'ABORTED')
+})
+
+test('text that comes in pieces keeps characters that were cut in two, and a lone surrogate is refused', async () => {
+  const world = createClientWorld()
+  const db = await world.open()
+  const into = { collection: 'a' }
+
+  await world.settle(db.import(Readable.from(['{"id":"x","t":"\ud83d', '\ude00"}\n']), into))
+  const lone = await faultOf(world.settle(db.import(Readable.from(['{"t":"\ud83d', 'x"}\n']), into)))
+  const last = await faultOf(world.settle(db.import(Readable.from(['{"t":1}\n', '\ud83d']), into)))
+
+  assert.equal(await world.settle(db.collection('a').get('x')), { id: 'x', t: '😀' })
+  assert.is(lone.code, 'IMPORT_INVALID')
+  assert.match(lone.message, /line 1: .*UTF-8/)
+  assert.match(last.message, /line 2: .*UTF-8/)
 })
 
 test('a signal or a full disk ends an export without a file, and an import after whole chunks', async () => {

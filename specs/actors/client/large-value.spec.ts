@@ -2,9 +2,9 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { partsOf } from '../../../actors/client/client.ts'
-import { restoreIn } from '../../../actors/client/index.ts'
+import { openIn, restoreIn } from '../../../actors/client/index.ts'
 import { CHUNK_COLLECTION } from '../../../actors/database/chunk/chunk-name.ts'
-import { PartialBytes } from '../../../actors/index.ts'
+import { counter, increment, PartialBytes } from '../../../actors/index.ts'
 import type { Collection, Doc, LiveDelta } from '../../../actors/index.ts'
 import { BlazeError, limits } from '../../../runtime/index.ts'
 import { bytesOf, chunk, chunks, noise, numberOf, opened, same } from './large-value-world.ts'
@@ -91,6 +91,42 @@ test('calls for a record keep their order though one of them takes its time, and
   assert.is(order.at(-1)?.slice(0, 3) === 'get' ? order.at(-2) : order.at(-1), 'flush')
   assert.is(await settle(count), 3)
   assert.equal(await settle(notes.get('c')), { id: 'c', n: 3 })
+})
+
+test('of two large values of one record the one that was called last stays, however long each takes', async () => {
+  const { notes, settle } = await opened()
+  const sizes = [60, 40, 20, 2]
+
+  await settle(Promise.all(sizes.map((size) => notes.put('a', { data: noise(size * chunk, size) }))))
+  const ends = [
+    notes.put('b', { data: noise(40 * chunk) }),
+    notes.put('b', { data: noise(20 * chunk) }),
+    notes.put('b', { n: 1 }),
+  ]
+  await settle(Promise.all(ends))
+
+  same(bytesOf(await settle(notes.get('a'))), noise(2 * chunk, 2))
+  assert.equal(await settle(notes.get('b')), { id: 'b', n: 1 })
+})
+
+test('with relaxed durability large values may be more than what waits for the disk', async () => {
+  const { world, settle } = createClientWorld(1)
+  const db = await settle(openIn(world, { name: 'db', at: '/db', key: KEY, durability: 'relaxed' }))
+  const data = new Uint8Array(limits.stagedBytesMax / 2).fill(7)
+
+  await settle(Promise.all(['a', 'b', 'c'].map((id) => db.collection('notes').insert({ id, data }))))
+
+  same(bytesOf(await settle(db.collection('notes').get('c'))), data)
+})
+
+test('an operation does not take a large value for an absent field', async () => {
+  const { notes, settle, code } = await opened()
+  await settle(notes.insert({ id: 'a', data: noise(2 * chunk) }))
+
+  assert.is(await code(() => notes.update('a', { data: increment(1) })), 'BAD_VALUE')
+  await settle(notes.update('a', { data: counter(3) }))
+
+  assert.equal(await settle(notes.get('a')), { id: 'a', data: 3 })
 })
 
 test('a transaction writes and reads large values, and one that is given up leaves none', async () => {
