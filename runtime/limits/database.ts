@@ -11,8 +11,8 @@ export const databaseLimits = {
   largeWaitingBytesMax: 268_435_456,
   /** Bytes of large values of one answer: they are whole in memory. */
   largeAnswerBytesMax: 268_435_456,
-  /** Chunks of one synced batch while a large value is stored: 768 KiB, so that other writes wait for a few milliseconds. */
-  chunksPerBatch: 16,
+  /** Chunks of one synced batch while a large value is stored: 384 KiB, so that other writes wait for a few milliseconds. */
+  chunksPerBatch: 8,
   /** Milliseconds after which chunks that no record refers to any more are deleted: a day. */
   chunkKeptMs: 86_400_000,
   /** Milliseconds between two looks for such chunks at least, and before the first one after an opening. */
