@@ -131,6 +131,8 @@ export const databaseLimits = {
   backupItemBytesMax: 33_554_432,
   /** Rows of commits and tags read at a time for a backup; some are large. */
   backupPageRows: 128,
+  /** Milliseconds after which a file that nobody goes on writing counts as left behind: its process was killed. */
+  leftFileMs: 600_000,
   /** Bytes of rows that a restore writes in one synced batch. */
   restoreBatchBytes: 1_048_576,
   /** Bytes of one line that is imported; a record with the largest byte values fits, however it is written. */

@@ -1,11 +1,12 @@
 /**
  * Long files on the real disk, written and read piece by piece.
- * Invariant: a file is written beside its name, synced, renamed, and its directory synced; what does not get that far is removed.
+ * Invariant: a file is written beside its name, synced, renamed, and its directory synced; what does not get that far is removed, where
+ * its process was killed by the next file of that name.
  */
-import { open, rename, rm } from 'node:fs/promises'
+import { open, readdir, rename, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
-import { BlazeError } from '../../../runtime/index.ts'
+import { basename, dirname, join, resolve } from 'node:path'
+import { BlazeError, limits } from '../../../runtime/index.ts'
 import type { FilePort, FileSink, FileSource } from '../file-port.ts'
 import { isMissing, syncDirectory } from './whole-file.ts'
 
@@ -13,14 +14,21 @@ const FILE_MODE = 0o600
 
 /** Numbers the temporary files of this process. */
 let files = 0
+/** Those that are being written. */
+const making = new Set<string>()
 
 export const directFiles: FilePort = {
   async create(path) {
-    files += 1
     const target = resolve(path)
-    const temporary = `${target}.${process.pid}-${files}.part`
-    const file = await coded(path, open(temporary, 'wx', FILE_MODE))
-    return new DirectSink(file, target, temporary)
+    const { file, temporary } = await coded(path, openTemporary(target))
+    const sink = new DirectSink(file, target, temporary)
+    try {
+      await coded(path, removeLeft(target, (await file.stat()).mtimeMs))
+      return sink
+    } catch (error) {
+      await sink.discard()
+      throw error
+    }
   },
   async open(path) {
     const file = await coded(path, open(path, 'r'))
@@ -44,6 +52,7 @@ class DirectSink implements FileSink {
     this.#file = file
     this.#target = target
     this.#temporary = temporary
+    making.add(temporary)
   }
 
   write(bytes: Uint8Array): Promise<void> {
@@ -59,6 +68,7 @@ class DirectSink implements FileSink {
     await this.#file.close()
     await rename(this.#temporary, this.#target)
     this.#isOver = true
+    making.delete(this.#temporary)
     await syncDirectory(dirname(this.#target))
   }
 
@@ -67,6 +77,7 @@ class DirectSink implements FileSink {
     this.#isOver = true
     // Closed already when finishing failed.
     await this.#file.close().catch(() => undefined)
+    making.delete(this.#temporary)
     await coded(this.#target, rm(this.#temporary, { force: true }))
   }
 }
@@ -94,6 +105,36 @@ class DirectSource implements FileSource {
     return this.#closing
   }
 }
+
+/** An earlier process of this id, in a container each the first one, may have left one of the name. */
+async function openTemporary(target: string): Promise<{ file: FileHandle; temporary: string }> {
+  for (;;) {
+    files += 1
+    const temporary = `${target}.${process.pid}-${files}.part`
+    try {
+      return { file: await open(temporary, 'wx', FILE_MODE), temporary }
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+    }
+  }
+}
+
+/** What processes left behind that were killed while they wrote the target, by the clock of the file system. */
+async function removeLeft(target: string, nowMs: number): Promise<void> {
+  const directory = dirname(target)
+  const start = `${basename(target)}.`
+  for (const name of await readdir(directory)) {
+    const path = join(directory, name)
+    if (!name.startsWith(start) || !LEFT.test(name.slice(start.length)) || making.has(path)) continue
+    try {
+      if (nowMs - (await stat(path)).mtimeMs > limits.leftFileMs) await rm(path, { force: true })
+    } catch (error) {
+      if (!isMissing(error)) throw error
+    }
+  }
+}
+
+const LEFT = /^\d+-\d+\.part$/
 
 /** Faults of the file system get a code of ours. */
 async function coded<T>(path: string, work: Promise<T>): Promise<T> {

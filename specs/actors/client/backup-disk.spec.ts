@@ -1,7 +1,7 @@
 /** Backups, restores and exports on a real disk: files, their rights, a disk that runs full, kill -9 in the middle. */
 // time limit: 180 s
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -75,6 +75,20 @@ test('a target that cannot be written, or a source that cannot be read, has a co
 
     assert.equal(readdirSync(at), ['db'])
     await db.close()
+  }))
+
+test('what a killed process left of a backup goes with the next one, and what another writes now stays', () =>
+  inDirectory(async (at) => {
+    const db = await filled(join(at, 'db'))
+    const [left, mine, fresh] = [`b.blz.1-1.part`, `b.blz.${process.pid}-1.part`, `b.blz.77-2.part`]
+    const [other, longer] = ['c.blz.1-1.part', 'b.blz.1-1.partial']
+    for (const name of [left, mine, fresh, other, longer]) writeFileSync(join(at, name), 'half')
+    for (const name of [left, mine, other, longer]) utimesSync(join(at, name), 1_000, 1_000)
+
+    await db.backup(join(at, 'b.blz'))
+    await db.close()
+
+    assert.equal(readdirSync(at), ['b.blz', longer, fresh, other, 'db'].sort())
   }))
 
 test('a disk that runs full is DISK_FULL and leaves no file', () =>
