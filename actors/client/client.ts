@@ -256,7 +256,7 @@ export class BlazeDBClient {
 
   /** Resolves when everything is synced and another process may open the directory. Calls in flight end before, or `CLOSED`. */
   async close(options: WaitOptions = {}): Promise<void> {
-    await bounded(this.#world.env, 'close', options, this.#close())
+    await bounded(this.#world.env, 'close', options, () => this.#close())
   }
 
   async #close(): Promise<void> {

@@ -12,12 +12,13 @@ import type {
   FieldOperation,
   FieldValues,
   IndexDefinition,
+  Judge,
   ParsedDoc,
   RecordDatabase,
   RecordInput,
   WriteStep,
 } from '../database/index.ts'
-import { bounded, boundedWrite } from './deadline.ts'
+import { bounded, boundedWrite, checkWait } from './deadline.ts'
 import type { WaitOptions } from './deadline.ts'
 import { fetchLarge } from './large-values.ts'
 import { parseIndex } from './query/index-definition.ts'
@@ -87,7 +88,7 @@ export class Collection<In = unknown, Out = Doc> {
     options: WaitOptions = {},
   ): Promise<string[]> {
     if (!Array.isArray(docs)) throw new TypeError('docs: expected an array')
-    return boundedWrite(this.#database.env, 'insertMany', options, this.#insertChunks(docs))
+    return boundedWrite(this.#database.env, 'insertMany', options, () => this.#insertChunks(docs))
   }
 
   /** Replaces the record, or makes it. */
@@ -130,18 +131,15 @@ export class Collection<In = unknown, Out = Doc> {
   async delete(id: string, options: WaitOptions = {}): Promise<boolean> {
     const collection = this.name
     const checked = checkId(id)
-    const work = this.#database.request<boolean>((reply) => ({
-      type: 'record.delete',
-      collection,
-      id: checked,
-      reply,
-    }))
+    const work = (): Promise<boolean> =>
+      this.#database.request<boolean>((reply) => ({ type: 'record.delete', collection, id: checked, reply }))
     return boundedWrite(this.#database.env, 'delete', options, work)
   }
 
   /** A copy of the record, or undefined. Waits for writes to it that were called before. */
   async get(id: string, options: WaitOptions = {}): Promise<Out | undefined> {
     const checked = checkId(id)
+    checkWait(options)
     const isPlain = options.timeoutMs === undefined && options.signal === undefined
     const now = isPlain ? this.#database.readNow?.(this.name, checked) : undefined
     const doc =
@@ -178,7 +176,8 @@ export class Collection<In = unknown, Out = Doc> {
     ...input: readonly (string | readonly string[] | IndexOptions | undefined)[]
   ): Promise<string> {
     const { definition, options } = parseIndex(this.name, input)
-    const work = this.#database.request<void>((reply) => ({ type: 'index.create', definition, reply }))
+    const work = (): Promise<void> =>
+      this.#database.request<void>((reply) => ({ type: 'index.create', definition, reply }))
     await boundedWrite(this.#database.env, 'createIndex', options, work)
     return definition.name
   }
@@ -187,7 +186,8 @@ export class Collection<In = unknown, Out = Doc> {
   async dropIndex(name: string, options: WaitOptions = {}): Promise<boolean> {
     if (typeof name !== 'string') throw new TypeError('dropIndex: expected the name of an index')
     const collection = this.name
-    const work = this.#database.request<boolean>((reply) => ({ type: 'index.drop', collection, name, reply }))
+    const work = (): Promise<boolean> =>
+      this.#database.request<boolean>((reply) => ({ type: 'index.drop', collection, name, reply }))
     return boundedWrite(this.#database.env, 'dropIndex', options, work)
   }
 
@@ -234,19 +234,19 @@ export class Collection<In = unknown, Out = Doc> {
     return checked
   }
 
-  /** The patch on the upgraded document, and what the schema makes of the whole. */
+  /** The patch on the upgraded document, as the schema leaves the whole. */
   async #updateWhole(database: RecordDatabase, { id, values }: RecordInput): Promise<void> {
     const before = await this.#get(database, id)
     const added =
       before === undefined
         ? []
         : differences(parseDoc(before).values, parseDoc(this.#shape.read(before)).values)
-    await this.#ask(database, 'update', [{ id, values: new Map([...added, ...values]) }])
-    const merged = await this.#get(database, id)
-    if (merged === undefined) return
-    const whole = parseDoc(merged).values
-    const made = differences(whole, await this.#shape.check(whole))
-    if (made.size > 0) await this.#ask(database, 'update', [{ id, values: made }])
+    const judge = async (merged: Doc): Promise<FieldValues> => {
+      await fetchLarge(database, [merged])
+      const whole = parseDoc(merged).values
+      return differences(whole, await this.#shape.check(whole))
+    }
+    await this.#ask(database, 'update', [{ id, values: new Map([...added, ...values]) }], judge)
   }
 
   async #get(database: RecordDatabase, id: string): Promise<Doc | undefined> {
@@ -267,19 +267,38 @@ export class Collection<In = unknown, Out = Doc> {
     const { id, values } = input
     const checked = this.#shape.check(values)
     if (!(checked instanceof Promise)) return this.#write(step, [{ ...input, values: checked }], options)
-    const work = checked.then((later) => this.#ask(this.#database, step, [{ id, values: later }]))
+    // The caller may hear of its options instead.
+    checked.catch(() => undefined)
+    const work = (): Promise<void> =>
+      checked.then((later) => this.#ask(this.#database, step, [{ id, values: later }]))
     return boundedWrite(this.#database.env, step, options, work)
   }
 
   #write(step: WriteStep, inputs: readonly RecordInput[], options: WaitOptions): Promise<void> {
-    return boundedWrite(this.#database.env, step, options, this.#ask(this.#database, step, inputs))
+    const work = (): Promise<void> => this.#ask(this.#database, step, inputs)
+    return boundedWrite(this.#database.env, step, options, work)
   }
 
-  #ask(database: RecordDatabase, step: WriteStep, inputs: readonly RecordInput[]): Promise<void> {
+  #ask(
+    database: RecordDatabase,
+    step: WriteStep,
+    inputs: readonly RecordInput[],
+    judge?: Judge,
+  ): Promise<void> {
     const collection = this.name
     const { version } = this.#shape
-    const schema = version === undefined ? {} : { schema: version }
-    return database.request((reply) => ({ type: 'record.write', step, collection, inputs, ...schema, reply }))
+    const options = {
+      ...(version === undefined ? {} : { schema: version }),
+      ...(judge === undefined ? {} : { judge }),
+    }
+    return database.request((reply) => ({
+      type: 'record.write',
+      step,
+      collection,
+      inputs,
+      ...options,
+      reply,
+    }))
   }
 
   #withId({ id, values }: ParsedDoc): RecordInput {

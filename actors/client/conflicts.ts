@@ -24,6 +24,7 @@ export function listConflicts(database: Database, options: ConflictsOptions): Pr
 
 export function dismissConflict(database: Database, id: string, options: WaitOptions): Promise<boolean> {
   if (typeof id !== 'string') throw new TypeError('id: expected the id of an entry')
-  const work = database.request<boolean>((reply) => ({ type: 'inbox.dismiss', id, reply }))
-  return boundedWrite(database.env, 'dismissConflict', options, work)
+  const dismiss = (): Promise<boolean> =>
+    database.request<boolean>((reply) => ({ type: 'inbox.dismiss', id, reply }))
+  return boundedWrite(database.env, 'dismissConflict', options, dismiss)
 }

@@ -105,9 +105,11 @@ export class CrossAppShare {
 
   /** Lets every guest go. Idempotent; the database stays open. */
   stop(options: WaitOptions = {}): Promise<void> {
-    this.#stopping ??= this.#share.stop()
-    this.#wait.wake()
-    return bounded(this.#env, 'stop', options, this.#stopping)
+    return bounded(this.#env, 'stop', options, () => {
+      this.#stopping ??= this.#share.stop()
+      this.#wait.wake()
+      return this.#stopping
+    })
   }
 
   /** It will not start again, or its actor has given up. For the client. */

@@ -1,5 +1,5 @@
 /** Ends a wait by deadline or signal. Invariant: only the wait ends, not the work: a write that was called may still happen. */
-import { BlazeError } from '../../runtime/index.ts'
+import { BlazeError, isPlainObject } from '../../runtime/index.ts'
 import type { Env } from '../../runtime/index.ts'
 
 /** Of every waiting call. */
@@ -16,13 +16,16 @@ export interface StepOptions extends WaitOptions {
   readonly callMs?: number
 }
 
+/** What is waited for: under way already, or begun in the same turn, once the options are found good. */
+export type Work<T> = Promise<T> | (() => Promise<T>)
+
 /** `work` with the deadline and signal of `options`; `what` names the call in messages. `TypeError` for bad options. */
-export function bounded<T>(env: Env, what: string, options: StepOptions, work: Promise<T>): Promise<T> {
+export function bounded<T>(env: Env, what: string, options: StepOptions, work: Work<T>): Promise<T> {
   return wait(env, { what, rest: '' }, options, work)
 }
 
 /** The same for a write: whoever stops waiting is told that it goes on. */
-export function boundedWrite<T>(env: Env, what: string, options: WaitOptions, work: Promise<T>): Promise<T> {
+export function boundedWrite<T>(env: Env, what: string, options: WaitOptions, work: Work<T>): Promise<T> {
   return wait(env, { what, rest: '; the write may still happen' }, options, work)
 }
 
@@ -30,16 +33,17 @@ function wait<T>(
   env: Env,
   { what, rest }: { readonly what: string; readonly rest: string },
   options: StepOptions,
-  work: Promise<T>,
+  work: Work<T>,
 ): Promise<T> {
-  const { timeoutMs, callMs = timeoutMs, signal } = options
-  if (timeoutMs === undefined && signal === undefined) return work
   const problem = waitProblem(options)
   if (problem !== undefined) {
     // The caller hears of the argument, not of the work.
-    work.catch(() => undefined)
+    if (typeof work !== 'function') work.catch(() => undefined)
     return Promise.reject(new TypeError(problem))
   }
+  const { timeoutMs, callMs = timeoutMs, signal } = options
+  const begun = typeof work === 'function' ? work() : work
+  if (timeoutMs === undefined && signal === undefined) return begun
   return new Promise<T>((resolve, reject) => {
     const timer =
       timeoutMs === undefined || timeoutMs === Infinity
@@ -61,7 +65,7 @@ function wait<T>(
     } else {
       signal?.addEventListener('abort', abort)
     }
-    work.then(
+    begun.then(
       (value) => {
         end()
         resolve(value)
@@ -79,9 +83,8 @@ function wait<T>(
  * none. `TypeError` for bad options.
  */
 export function stepwise(env: Env, options: WaitOptions, waitMs: number): () => StepOptions {
+  checkWait(options)
   const { timeoutMs = waitMs, signal } = options
-  const problem = waitProblem(options)
-  if (problem !== undefined) throw new TypeError(problem)
   const endMs = env.monotonic() + timeoutMs
   return () => {
     const leftMs = Math.max(0, Math.ceil(endMs - env.monotonic()))
@@ -90,8 +93,15 @@ export function stepwise(env: Env, options: WaitOptions, waitMs: number): () => 
   }
 }
 
-/** What is wrong with the options of a waiting call. */
-export function waitProblem({ timeoutMs, signal }: WaitOptions): string | undefined {
+/** `TypeError` for what are no options of a waiting call. */
+export function checkWait(options: WaitOptions): void {
+  const problem = waitProblem(options)
+  if (problem !== undefined) throw new TypeError(problem)
+}
+
+function waitProblem(options: WaitOptions): string | undefined {
+  if (!isPlainObject(options)) return 'options: expected a plain object'
+  const { timeoutMs, signal }: WaitOptions = options
   if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0)) {
     return `timeoutMs: expected a number from 0, got ${String(timeoutMs)}`
   }

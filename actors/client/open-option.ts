@@ -1,6 +1,7 @@
 /** How a database is opened, as applications say it. Invariant: `checkOptions` has seen options before anything is touched. */
 import { BlazeError, isPlainObject, limits } from '../../runtime/index.ts'
 import type { Durability, KdfProfile, Secret } from '../database/index.ts'
+import { checkWait } from './deadline.ts'
 import type { WaitOptions } from './deadline.ts'
 import { checkSecret } from './secret.ts'
 
@@ -40,7 +41,8 @@ export function checkOptions(options: OpenOptions): {
   durability: Durability | undefined
 } {
   if (!isPlainObject(options)) throw new TypeError('options: expected a plain object')
-  const { name, at, password, key, kdf, durability, attach } = options
+  checkWait(options)
+  const { name, at, password, key, kdf, durability, attach, sync } = options
   if (typeof name !== 'string' || name.length === 0 || name.length > limits.openNameCharsMax) {
     throw new TypeError(`name: expected text of 1 to ${limits.openNameCharsMax} characters`)
   }
@@ -48,6 +50,9 @@ export function checkOptions(options: OpenOptions): {
   if (kdf !== undefined && kdf !== 'standard' && kdf !== 'small') {
     throw new TypeError("kdf: expected 'standard' or 'small'")
   }
+  if (attach !== undefined && typeof attach !== 'boolean')
+    throw new TypeError('attach: expected true or false')
+  if (sync !== undefined && typeof sync !== 'boolean') throw new TypeError('sync: expected true or false')
   if (attach === true) throw new BlazeError('NOT_SUPPORTED', 'attach: true is not in this version')
   if (durability !== undefined && durability !== 'synced' && durability !== 'relaxed') {
     throw new TypeError("durability: expected 'synced' or 'relaxed'")

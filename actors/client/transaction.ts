@@ -9,7 +9,7 @@ import type { Collection } from './collection.ts'
 import { openCollection } from './schema/open-collection.ts'
 import type { CollectionOptions, Read, SchemaInput, SchemaOutput, Stored } from './schema/document-shape.ts'
 import type { StandardSchemaV1 } from './schema/standard-schema.ts'
-import { boundedWrite } from './deadline.ts'
+import { boundedWrite, checkWait } from './deadline.ts'
 import type { WaitOptions } from './deadline.ts'
 
 /** What the callback of a transaction works with; of no use after the callback has ended (`CLOSED`). */
@@ -53,6 +53,7 @@ export async function runAtomically<R>(
   work: (inside: RecordDatabase) => Promise<R>,
   options: WaitOptions,
 ): Promise<R> {
+  checkWait(options)
   const run = new TransactionRun(database, work)
   const bounds = { ...options, timeoutMs: options.timeoutMs ?? limits.waitMs }
   try {

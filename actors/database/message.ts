@@ -10,7 +10,7 @@ import type { Query } from './query.ts'
 import type { TransactionRequest } from './transaction/transaction-message.ts'
 import type { Aggregate, AggregateRow } from './query/aggregate.ts'
 import type { Explanation } from './query/explanation.ts'
-import type { RecordName } from './record/record-change.ts'
+import type { FieldValues, RecordName } from './record/record-change.ts'
 import type { ImportedRecord, RecordInput } from './record-writer.ts'
 import type { WriteStep } from './record/write-step.ts'
 import type { HeldCounts } from './view/keyed-view.ts'
@@ -23,6 +23,9 @@ export interface Reply<R> {
   readonly reject: (error: unknown) => void
 }
 
+/** Sees a record as a write would leave it, returns the fields that shall be otherwise, and refuses the write by throwing. */
+export type Judge = (doc: Doc) => Promise<FieldValues>
+
 export type DatabaseRequest =
   | {
       readonly type: 'record.write'
@@ -32,6 +35,8 @@ export type DatabaseRequest =
       readonly inputs: readonly RecordInput[]
       /** Version of the schema that they have; a record of a higher one is not written (`NOT_SUPPORTED`). */
       readonly schema?: number
+      /** In transactions only. */
+      readonly judge?: Judge
       readonly reply: Reply<void>
     }
   | {

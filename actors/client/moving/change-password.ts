@@ -23,5 +23,5 @@ export async function changePassword(database: Database, options: ChangePassword
     throw new TypeError("kdf: expected 'standard' or 'small'")
   }
   const change = { from: secretOf(from, 'from'), to: secretOf(to, 'to'), kdf }
-  await boundedWrite(database.env, 'changePassword', options, database.changeSecret(change))
+  await boundedWrite(database.env, 'changePassword', options, () => database.changeSecret(change))
 }

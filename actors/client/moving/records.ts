@@ -56,7 +56,9 @@ export async function exportTo(
         { collections: wanted, signal, onProgress },
       )
     }
-    return isWritable(target) ? writeInto(target, work) : writeFile(files, checkPath(target, 'target'), work)
+    return isWritable(target)
+      ? writeInto(target, signal, work)
+      : writeFile(files, checkPath(target, 'target'), work)
   })
 }
 
@@ -75,7 +77,10 @@ export async function importFrom(
   return stoppable(env, 'import', options, async (signal) => {
     const settings = { collection, mode, signal, onProgress }
     if (isReadable(from)) {
-      return importRecords({ env, request, read: readerOf(from) }, { ...settings, bytesExpected: undefined })
+      return importRecords(
+        { env, request, read: readerOf(from, signal) },
+        { ...settings, bytesExpected: undefined },
+      )
     }
     const source = await files.open(checkPath(from, 'from'))
     try {

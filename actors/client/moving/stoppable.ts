@@ -1,7 +1,7 @@
 /** Long work with the deadline and signal of its caller. Invariant: unlike a wait that is cut short, the work itself ends, and cleans up. */
 import { BlazeError } from '../../../runtime/index.ts'
 import type { Env } from '../../../runtime/index.ts'
-import { waitProblem } from '../deadline.ts'
+import { checkWait } from '../deadline.ts'
 import type { WaitOptions } from '../deadline.ts'
 
 /** `work` gets a signal whose reason is what it rejects with. `TypeError` for bad options. */
@@ -11,9 +11,8 @@ export async function stoppable<T>(
   options: WaitOptions,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  checkWait(options)
   const { timeoutMs = Infinity, signal } = options
-  const problem = waitProblem(options)
-  if (problem !== undefined) throw new TypeError(problem)
   const stop = new AbortController()
   const abort = (): void => stop.abort(new BlazeError('ABORTED', `${what}: the caller aborted`))
   const timer =

@@ -40,10 +40,13 @@ export function parseLine(line: Line, collection: string | undefined): ImportedL
   try {
     return isExported(json) ? parseExported(json) : parsePlain(json, collection)
   } catch (error) {
-    if (!(error instanceof TypeError) && !(error instanceof BlazeError && error.code === 'BAD_VALUE'))
-      throw error
-    throw lineError(number, error.message, error)
+    if (error instanceof TypeError || isRefused(error)) throw lineError(number, error.message, error)
+    throw error
   }
+}
+
+function isRefused(error: unknown): error is BlazeError {
+  return error instanceof BlazeError && (error.code === 'BAD_VALUE' || error.code === 'TOO_LARGE')
 }
 
 interface Exported {

@@ -2,7 +2,7 @@
  * Values as JSON without loss: what JSON lacks is an object of one member whose name begins with `$` (docs/export.md has the table).
  * Invariant: `parseTagged(formatTagged(value))` is the value; a map that looks like one of these objects is wrapped in `$map`.
  */
-import { BlazeError, isPlainObject, setOwn, Uuid } from '../../../runtime/index.ts'
+import { BlazeError, isPlainObject, limits, setOwn, Uuid } from '../../../runtime/index.ts'
 import type { Value } from '../../../runtime/index.ts'
 
 /** What `JSON.parse` gives, and `JSON.stringify` takes. */
@@ -31,8 +31,13 @@ export function formatTagged(value: Value): Json {
 }
 
 function formatNumber(value: number): Json {
-  if (Number.isFinite(value) && !Object.is(value, -0)) return value
+  if (Number.isFinite(value) && !Object.is(value, -0) && !isLargeInteger(value)) return value
   return { $number: Object.is(value, -0) ? '-0' : String(value) }
+}
+
+/** A double whose JSON may look like an integer that no double holds. */
+function isLargeInteger(value: number): boolean {
+  return Number.isInteger(value) && !Number.isSafeInteger(value)
 }
 
 function formatObject(value: Exclude<Value, null | boolean | number | bigint | string>): Json {
@@ -47,16 +52,23 @@ function formatObject(value: Exclude<Value, null | boolean | number | bigint | s
   return isTag(map) ? { $map: map } : map
 }
 
-/** `BAD_VALUE` for a tag that `formatTagged` does not make. What it returns is a value but for depth and size. */
+/** `BAD_VALUE` for a tag that `formatTagged` does not make. What it returns is a value but for its exact depth, and size. */
 export function parseTagged(json: Json): Value {
-  if (json === null || typeof json !== 'object') return json
-  if (Array.isArray(json)) return json.map(parseTagged)
-  return isTag(json) ? parseTag(json) : parseMap(json)
+  return parseNested(json, 0)
 }
 
-function parseMap(json: { [name: string]: Json }): Value {
+function parseNested(json: Json, depth: number): Value {
+  if (json === null || typeof json !== 'object') return json
+  // A map that looks like a tag stands in one, which is a level of its own.
+  if (depth > 2 * limits.valueDepthMax)
+    throw new BlazeError('BAD_VALUE', `nested deeper than ${limits.valueDepthMax}`)
+  if (Array.isArray(json)) return json.map((item) => parseNested(item, depth + 1))
+  return isTag(json) ? parseTag(json, depth) : parseMap(json, depth)
+}
+
+function parseMap(json: { [name: string]: Json }, depth: number): Value {
   const map: { [name: string]: Value } = {}
-  for (const [name, item] of Object.entries(json)) setOwn(map, name, parseTagged(item))
+  for (const [name, item] of Object.entries(json)) setOwn(map, name, parseNested(item, depth + 1))
   return map
 }
 
@@ -65,9 +77,10 @@ function isTag(map: { [name: string]: Json }): boolean {
   return name !== undefined && more.length === 0 && name.startsWith('$')
 }
 
-function parseTag(json: { [name: string]: Json }): Value {
+function parseTag(json: { [name: string]: Json }, depth: number): Value {
   const [name = '', content = null] = Object.entries(json)[0] ?? []
-  if (name === '$map' && isPlainObject(content)) return parseMap(json['$map'] as { [name: string]: Json })
+  if (name === '$map' && isPlainObject(content))
+    return parseMap(json['$map'] as { [name: string]: Json }, depth + 1)
   if (typeof content === 'string') {
     const value = parseText(name, content)
     if (value !== undefined) return value
@@ -78,7 +91,7 @@ function parseTag(json: { [name: string]: Json }): Value {
 function parseText(name: string, text: string): Value | undefined {
   switch (name) {
     case '$number':
-      return SPECIAL_NUMBERS.get(text)
+      return SPECIAL_NUMBERS.get(text) ?? parseLargeInteger(text)
     case '$bigint':
       return INTEGER.test(text) && text.length <= 20 ? BigInt(text) : undefined
     case '$bytes':
@@ -90,6 +103,11 @@ function parseText(name: string, text: string): Value | undefined {
     default:
       return undefined
   }
+}
+
+function parseLargeInteger(text: string): number | undefined {
+  const value = Number(text)
+  return isLargeInteger(value) && String(value) === text ? value : undefined
 }
 
 function parseDate(text: string): Date | undefined {

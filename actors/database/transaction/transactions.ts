@@ -7,11 +7,13 @@ import type { Env } from '../../../runtime/index.ts'
 import type { Replica, TagChange } from '../../replica/index.ts'
 import { hasLarge } from '../chunk/large-store.ts'
 import type { LargeStore } from '../chunk/large-store.ts'
-import type { Reply } from '../message.ts'
+import type { Judge, Reply } from '../message.ts'
 import type { RecordRequest } from '../record-database.ts'
 import { docOf } from '../record/document.ts'
 import type { Doc } from '../record/document.ts'
 import { deleteFrom } from '../record/record-change.ts'
+import type { FieldChanges } from '../record/record-change.ts'
+import type { RecordState } from '../record/record.ts'
 import { schemaStep } from '../record/schema-step.ts'
 import { writeSteps } from '../record/write-step.ts'
 import { checkDistinct } from '../record-writer.ts'
@@ -120,7 +122,7 @@ export class Transactions {
 
   async #write(
     transaction: OpenTransaction,
-    { collection, inputs, step, schema }: Call<'record.write'>,
+    { collection, inputs, step, schema, judge }: Call<'record.write'>,
   ): Promise<void> {
     this.#o.writer.checkAllowed(collection)
     checkDistinct(collection, inputs)
@@ -130,10 +132,22 @@ export class Transactions {
     for (const { id, values } of prepared) {
       const touched = await this.#touch(transaction, collection, id)
       const name = { collection, id }
-      writes.push({ touched, step: (found, tick) => change(found, name, values, tick) })
+      const after = judge && change(touched.state, name, values, this.#o.writer.tick)
+      const fields = after && judge ? new Map([...values, ...(await this.#judge(after, judge))]) : values
+      writes.push({ touched, step: (found, tick) => change(found, name, fields, tick) })
     }
     transaction.check()
     transaction.apply(writes, this.#o.writer.tick)
+  }
+
+  /** The fields that the judge of a record wants otherwise. Nothing is taken yet. */
+  async #judge(after: RecordState, judge: Judge): Promise<FieldChanges> {
+    const { collection, id } = after
+    const values = await judge(docOf(after))
+    const [large] = hasLarge([{ id, values }])
+      ? await this.#o.large.prepare(collection, [{ id, values }])
+      : []
+    return large?.values ?? values
   }
 
   async #delete(transaction: OpenTransaction, { collection, id }: Call<'record.delete'>): Promise<boolean> {

@@ -42,6 +42,8 @@ test('a wrong old password is WRONG_PASSWORD, bad options are TypeErrors, and ne
     { from: { key: KEY }, to: { key: KEY.subarray(1) } },
     { from: { key: KEY }, to: { key: KEY, password: 'both' } },
     { from: { key: KEY }, to: 'new', kdf: 'none' },
+    { from: { key: KEY }, to: 'new', timeoutMs: -1 },
+    { from: { key: KEY }, to: 'new', signal: {} },
   ]) {
     assert.is(await change(options), 'TypeError', JSON.stringify(options))
   }

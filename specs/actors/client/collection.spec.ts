@@ -127,6 +127,37 @@ test('bad arguments are a TypeError before anything happens', async () => {
   assert.is(await settle(bugs.query().count()), 0)
 })
 
+test('a write whose options are none is a TypeError and does not happen', async () => {
+  const { db, bugs, code, settle } = await opened()
+  await settle(bugs.insert({ id: 'x', n: 1 }))
+  const before = db.status().lastArrival
+  const wrong: unknown[] = [
+    null,
+    5,
+    'x',
+    AbortSignal.abort(),
+    { timeoutMs: -1 },
+    { timeoutMs: '1' },
+    { signal: {} },
+  ]
+  for (const options of wrong as never[]) {
+    const calls: (() => Promise<unknown>)[] = [
+      () => bugs.insert({ id: 'y' }, options),
+      () => bugs.insertMany([{ id: 'y' }], options),
+      () => bugs.put('y', {}, options),
+      () => bugs.update('x', { n: 2 }, options),
+      () => bugs.delete('x', options),
+      () => bugs.dropIndex('n', options),
+      () => bugs.get('x', options),
+      () => db.transaction(async (tx) => tx.collection('bugs').put('y', {}), options),
+    ]
+    for (const [at, call] of calls.entries()) assert.is(await code(call), 'TypeError', `call ${at}`)
+  }
+  await settle(db.flush())
+  assert.equal(await settle(bugs.query().all()), [{ id: 'x', n: 1 }])
+  assert.is(db.status().lastArrival, before)
+})
+
 test('what this version does not have says so', async () => {
   const { code, world } = await opened()
 

@@ -29,6 +29,22 @@ test('the last step of a call names what the whole call was given, and keeps its
   assert.ok(simulation.now() < 501)
 })
 
+test('nothing is begun when the options are none', async () => {
+  const env = createSimulation(1).env('app')
+  let begun = 0
+  const work = async (): Promise<void> => {
+    begun += 1
+  }
+
+  for (const options of [null, 5, 'x', AbortSignal.abort(), { timeoutMs: NaN }, { signal: {} }]) {
+    const error = await boundedWrite(env, 'put', options as never, work).catch((cause: unknown) => cause)
+    assert.instance(error, TypeError)
+  }
+  assert.is(begun, 0)
+  await boundedWrite(env, 'put', {}, work)
+  assert.is(begun, 1)
+})
+
 test('only of a write it is said that it may still happen', async () => {
   const simulation = createSimulation(1)
   const env = simulation.env('app')

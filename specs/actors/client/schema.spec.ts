@@ -133,6 +133,30 @@ test('inside a transaction the schema holds too', async () => {
   assert.is(await settle(db.collection('bugs').query().count()), 0)
 })
 
+test('an update that the schema refuses is not stored, whatever its transaction makes of the error', async () => {
+  for (const validate of [judge, async (value: unknown) => judge(value)]) {
+    const { db, settle } = await opened(schemaOf<Bug>(validate))
+    const bugs = db.collection('bugs', { schema: schemaOf<Bug>(validate) })
+    await settle(bugs.put('b', { title: 'old' }))
+    const codes: unknown[] = []
+
+    await settle(
+      db.transaction(async (tx) => {
+        const inside = tx.collection('bugs', { schema: schemaOf<Bug>(validate) })
+        const refused = inside
+          .update('b', { title: '', priority: 4 })
+          .catch((error) => codes.push(error.code))
+        const meanwhile = inside.update('b', { state: ' done ' })
+        await Promise.all([refused, meanwhile])
+        await inside.update('b', { title: ' new ' })
+      }),
+    )
+
+    assert.equal(codes, ['SCHEMA_INVALID'])
+    assert.equal(await settle(bugs.get('b')), { id: 'b', title: 'new', state: ' done ' })
+  }
+})
+
 test('calls that are not awaited keep their order with a schema that answers at once', async () => {
   const { bugs, settle } = await opened()
 

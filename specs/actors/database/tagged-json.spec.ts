@@ -36,6 +36,10 @@ test('each type has the form that the document names', () => {
     [Infinity, '{"$number":"Infinity"}'],
     [-Infinity, '{"$number":"-Infinity"}'],
     [2n ** 60n, '{"$bigint":"1152921504606846976"}'],
+    [2 ** 60, '{"$number":"1152921504606847000"}'],
+    [-(2 ** 53), '{"$number":"-9007199254740992"}'],
+    [1e21, '{"$number":"1e+21"}'],
+    [2 ** 53 - 1, '9007199254740991'],
     ['é\n', '"é\\n"'],
     [new Uint8Array([1, 2, 255]), '{"$bytes":"AQL/"}'],
     [new Uint8Array(0), '{"$bytes":""}'],
@@ -65,6 +69,8 @@ test('a tag that stands for nothing is BAD_VALUE', () => {
     { $bigint: '1.5' },
     { $bigint: '1'.repeat(1_000) },
     { $number: '1' },
+    { $number: '9007199254740993' },
+    { $number: '1152921504606846976' },
     { $map: 1 },
     { $map: [1] },
     { $other: 'x' },
@@ -76,6 +82,21 @@ test('a tag that stands for nothing is BAD_VALUE', () => {
       () => parseTagged(json),
       (error: unknown) => error instanceof BlazeError && error.code === 'BAD_VALUE',
       JSON.stringify(json).slice(0, 60),
+    )
+  }
+})
+
+test('what is nested deeper than any value is BAD_VALUE, and not the end of the stack', () => {
+  for (const [open, close] of [
+    ['[', ']'],
+    ['{"a":', '}'],
+    ['{"$map":', '}'],
+  ] as const) {
+    const json: Json = JSON.parse(`${open.repeat(50_000)}1${close.repeat(50_000)}`)
+    assert.throws(
+      () => parseTagged(json),
+      (error: unknown) => error instanceof BlazeError && error.code === 'BAD_VALUE',
+      open,
     )
   }
 })
