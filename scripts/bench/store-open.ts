@@ -5,7 +5,7 @@
  */
 import { scryptSync } from 'node:crypto'
 import { BlazeDBClient } from '../../actors/index.ts'
-import { readMemory } from '../process/memory.ts'
+import { readMappedBytes, readMemory } from '../process/memory.ts'
 import type { Measure } from './report.ts'
 import { callFresh } from './store-data.ts'
 import { benchKey } from './store-blazedb.ts'
@@ -30,7 +30,7 @@ export function runOpen(run: StoreRun): Promise<void> {
   })
 }
 
-/** Resident memory, with that of Node itself. */
+/** Resident memory, with that of Node itself, without the pages of its tables that LevelDB has mapped; `tables` says those. */
 export function runOpenMemory(run: StoreRun): Promise<void> {
   const { manyRecords: records, memoryGets: gets } = run.sizes
   return inRounds(run, { bench: 'open-memory', records }, async (rows, round) => {
@@ -41,8 +41,10 @@ export function runOpenMemory(run: StoreRun): Promise<void> {
       const params = { gets, records, rows: rows.kind }
       const measure: Measure = { bench: 'open-memory', system: rows.system, unit: 'MB', params }
       const { rssBytes, peakBytes } = memory
-      const more = peakBytes === undefined ? {} : { peak: Math.round(peakBytes / megabyte) }
-      run.report.round(measure, rssBytes / megabyte, more)
+      const tableBytes = readMappedBytes(pid, rows.at) ?? 0
+      const tables = Math.round(tableBytes / megabyte)
+      const more = peakBytes === undefined ? { tables } : { tables, peak: Math.round(peakBytes / megabyte) }
+      run.report.round(measure, (rssBytes - tableBytes) / megabyte, more)
     }
     await callFresh(run, 'hold', { ...rows, numbers }, { look })
   })
