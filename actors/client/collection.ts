@@ -212,7 +212,10 @@ export class Collection<In = unknown, Out = Doc> {
     const chunks: RecordInput[][] = []
     for (let at = 0; at < docs.length; at += limits.bulkChunkRecords) {
       if (at > 0) await breathe()
-      const chunk = docs.slice(at, at + limits.bulkChunkRecords).map((doc) => this.#withId(parseDoc(doc)))
+      // Not `map`, which skips holes.
+      const chunk = Array.from(docs.slice(at, at + limits.bulkChunkRecords), (doc) =>
+        this.#withId(parseDoc(doc)),
+      )
       chunks.push(this.#shape.judgesWhole ? await this.#checkAll(chunk) : chunk)
     }
     const waiting: Promise<void>[] = []

@@ -111,6 +111,7 @@ test('bad arguments are a TypeError before anything happens', async () => {
     () => bugs.delete(''),
     () => bugs.insertMany({} as never),
     () => bugs.insertMany([{ a: 1 }, null as never]),
+    () => bugs.insertMany(Array(3) as never),
     () => bugs.query().where('', '=', 1),
     () => bugs.query().where('a', 'like' as never, 1),
     () => bugs.query().limit(-1),
