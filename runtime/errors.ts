@@ -184,6 +184,12 @@ export const ERRORS = {
     retryable: false,
     advice: 'update the older side',
   },
+  TRUNCATED: {
+    meaning:
+      'the link ended without the authenticated goodbye of the peer: it died, or somebody cut the link',
+    retryable: true,
+    advice: 'dial again; what the peer sent last may be missing, what was acknowledged is not',
+  },
   LINK_CLOSED: { meaning: 'the link to the peer is closed', retryable: true, advice: 'dial again' },
   FRAME_TOO_LARGE: { meaning: 'a frame exceeds its limit', retryable: false, advice: 'split the message' },
   UNREACHABLE: {

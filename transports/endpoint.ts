@@ -6,12 +6,23 @@ import { BlazeError, isWellFormed, limits } from '../runtime/index.ts'
 export type Endpoint = NetworkEndpoint | LocalEndpoint
 
 export interface NetworkEndpoint {
-  readonly transport: 'memory' | 'tls'
+  readonly transport: 'memory' | 'tls' | WebSocketKind
   /** A name or an address; IPv6 without brackets. */
   readonly host: string
   /** 0 asks a listener for any free port. */
   readonly port: number
+  /**
+   * WebSocket only: TLS ends at a proxy between the two, so nothing names the link at both ends. Must be said on both sides; `ws` has no
+   * other way.
+   */
+  readonly channelBinding?: 'none'
 }
+
+/** WebSocket over TLS, on the port of `tls`; and without, on loopback only, behind a proxy that terminates TLS. */
+export type WebSocketKind = 'wss' | 'ws'
+
+/** The only path that a listener answers. */
+export const WEB_SOCKET_PATH = '/sync'
 
 /** A name on this machine that one process at a time listens under. */
 export interface LocalEndpoint {
@@ -22,11 +33,13 @@ export interface LocalEndpoint {
   readonly name: string
 }
 
-const NETWORK_FORM = /^(memory|tls):\/\/(?:\[([0-9a-fA-F:.]{2,45})\]|([^\s:/?#@[\]]+)):(\d{1,5})$/
+const NETWORK_FORM =
+  /^(memory|tls|wss|ws):\/\/(?:\[([0-9a-fA-F:.]{2,45})\]|([^\s:/?#@[\]]+)):(\d{1,5})(\/sync(?:\?channelBinding=none)?)?$/
+const NO_BINDING = '?channelBinding=none'
 const LOCAL_FORM = /^uds:(\/[^?#]*)#([^#]+)$/
 
 /**
- * `tls://127.0.0.1:8080`, `tls://[::1]:8080`, `memory://pi:1`, `uds:/home/jo/group#bugs` (directory and name percent-encoded).
+ * `wss://pi:8080/sync`, `ws://127.0.0.1:8082/sync?channelBinding=none`, `tls://127.0.0.1:8080`, `tls://[::1]:8080`, `memory://pi:1`, `uds:/home/jo/group#bugs` (directory and name percent-encoded).
  * `BAD_CONFIG` for anything else, and for another spelling of the same.
  */
 export function parseEndpoint(text: string): Endpoint {
@@ -35,8 +48,11 @@ export function parseEndpoint(text: string): Endpoint {
 
 /** `BAD_CONFIG` for a local endpoint with another directory or name than its type says. */
 export function formatEndpoint(endpoint: Endpoint): string {
-  if (endpoint.transport !== 'uds')
-    return `${endpoint.transport}://${formatHost(endpoint.host)}:${endpoint.port}`
+  if (endpoint.transport !== 'uds') {
+    const base = `${endpoint.transport}://${formatHost(endpoint.host)}:${endpoint.port}`
+    if (!isWebSocket(endpoint)) return base
+    return `${base}${WEB_SOCKET_PATH}${endpoint.channelBinding === undefined ? '' : NO_BINDING}`
+  }
   checkLocal(endpoint)
   return `uds:${endpoint.directory.split('/').map(encodeURIComponent).join('/')}#${encodeURIComponent(endpoint.name)}`
 }
@@ -47,12 +63,23 @@ export function formatHost(host: string): string {
 }
 
 function parseNetwork(text: string): NetworkEndpoint | undefined {
-  const [, transport, address, name, digits] = NETWORK_FORM.exec(text) ?? []
+  const [, transport, address, name, digits, path] = NETWORK_FORM.exec(text) ?? []
   const host = address ?? name
   const port = Number(digits)
-  if ((transport !== 'memory' && transport !== 'tls') || host === undefined) return undefined
+  if (!isNetwork(transport) || host === undefined) return undefined
   if (host.length > limits.hostCharsMax || port > 65_535) throw badEndpoint(text)
-  return { transport, host, port }
+  const endpoint = { transport, host, port }
+  if (isWebSocket(endpoint) !== (path !== undefined)) throw badEndpoint(text)
+  return path?.endsWith(NO_BINDING) === true ? { ...endpoint, channelBinding: 'none' } : endpoint
+}
+
+/** Over HTTP. */
+export function isWebSocket({ transport }: Pick<Endpoint, 'transport'>): boolean {
+  return transport === 'wss' || transport === 'ws'
+}
+
+function isNetwork(transport: string | undefined): transport is NetworkEndpoint['transport'] {
+  return transport !== undefined && ['memory', 'tls', 'wss', 'ws'].includes(transport)
 }
 
 function parseLocal(text: string): LocalEndpoint {
@@ -92,7 +119,7 @@ function checkLocal({ directory, name }: LocalEndpoint): void {
 function badEndpoint(text: string): BlazeError {
   return new BlazeError(
     'BAD_CONFIG',
-    `expected an endpoint like tls://127.0.0.1:8080, tls://[::1]:8080 or uds:/home/jo/group#bugs, got "${cut(text)}"`,
+    `expected an endpoint like tls://127.0.0.1:8080, tls://[::1]:8080, wss://pi:8080/sync or uds:/home/jo/group#bugs, got "${cut(text)}"`,
   )
 }
 

@@ -9,8 +9,9 @@ export type { MemoryNetwork, MemoryNetworkOptions } from './memory-network.ts'
 export { createMemoryNetwork } from './memory-network.ts'
 export { makePrivateDirectory } from './private-directory.ts'
 export { createTlsTransport } from './tls-transport.ts'
-export type { DialOptions, Listener, Transport } from './transport.ts'
+export type { DialOptions, Listener, Refusal, Transport } from './transport.ts'
 export { createUdsTransport } from './uds-transport.ts'
+export { createWebSocketTransport } from './web-socket-transport.ts'
 
 // Secure channel.
 export {

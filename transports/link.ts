@@ -15,7 +15,7 @@ export interface LinkHandlers {
 }
 
 export interface Link {
-  readonly transport: 'memory' | 'tls' | 'uds'
+  readonly transport: 'memory' | 'tls' | 'uds' | 'wss' | 'ws'
   /** Address of the peer, for logs. */
   readonly remote: string
   /** What names this link at both ends and nowhere else (RFC 9266): 32 bytes, or empty where the transport has no such name. */

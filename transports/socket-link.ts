@@ -8,7 +8,9 @@ import { BlazeError, limits, writeU32 } from '../runtime/index.ts'
 import type { Env, Timer } from '../runtime/index.ts'
 import { expectRecord } from './link.ts'
 import type { Link, LinkHandlers } from './link.ts'
+import { faultOf, stalled } from './link-fault.ts'
 import { RecordSplitter } from './record-splitter.ts'
+import { StallWatch } from './stall-watch.ts'
 
 const HEADER_BYTES = 4
 
@@ -31,6 +33,7 @@ export class SocketLink implements Link {
   #pendingBytes = 0
   #full = false
   #linger: Timer | undefined
+  readonly #stall: StallWatch
 
   constructor(env: Env, socket: Socket, about: Pick<Link, 'transport' | 'remote' | 'binding'>) {
     this.#env = env
@@ -38,6 +41,11 @@ export class SocketLink implements Link {
     this.transport = about.transport
     this.remote = about.remote
     this.binding = about.binding
+    this.#stall = new StallWatch(
+      env,
+      () => socket.writableLength,
+      () => this.destroy(stalled(this.remote)),
+    )
     socket.on('data', (chunk: Buffer) => {
       if (this.#state !== 'open') return
       // Not the Buffer: its `slice` shares memory where that of other bytes copies.
@@ -49,6 +57,7 @@ export class SocketLink implements Link {
     })
     socket.on('close', () => {
       this.#socketClosed = true
+      this.#stall.end()
       this.#linger?.cancel()
       this.#deliver()
     })
@@ -73,7 +82,10 @@ export class SocketLink implements Link {
       )
       return false
     }
-    if (queued > limits.linkHighWaterBytes) this.#full = true
+    if (queued > limits.linkHighWaterBytes && !this.#full) {
+      this.#full = true
+      this.#stall.begin()
+    }
     return !this.#full
   }
 
@@ -102,6 +114,7 @@ export class SocketLink implements Link {
     this.#state = 'ended'
     this.#error = error
     this.#pending = []
+    this.#stall.end()
     this.#socket.destroy()
   }
 
@@ -124,8 +137,7 @@ export class SocketLink implements Link {
         this.#handlers.record(record)
       }
     } catch (error) {
-      if (!(error instanceof BlazeError)) throw error
-      this.destroy(error)
+      this.destroy(faultOf(this.#env, this.remote, error))
     } finally {
       this.#delivering = false
     }
@@ -158,6 +170,7 @@ export class SocketLink implements Link {
     if (!this.#full || this.#state !== 'open') return
     if (this.#pendingBytes + this.#socket.writableLength > limits.linkHighWaterBytes / 2) return
     this.#full = false
+    this.#stall.end()
     this.#handlers?.drain()
   }
 }

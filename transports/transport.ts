@@ -9,6 +9,14 @@ export interface Listener {
   close(): Promise<void>
 }
 
+/** A peer that was cut off below the secure channel. */
+export interface Refusal {
+  /** Its address. */
+  readonly remote: string
+  readonly code: 'PROTOCOL_VIOLATION' | 'HANDSHAKE_TIMEOUT' | 'BUSY'
+  readonly reason: string
+}
+
 export interface DialOptions {
   readonly signal?: AbortSignal
   readonly timeoutMs: number
@@ -16,8 +24,15 @@ export interface DialOptions {
 
 export interface Transport {
   readonly name: string
-  /** `PORT_IN_USE`; `BAD_CONFIG` for an address that is not ours. `onLink` gets links that are ready for use. */
-  listen(endpoint: Endpoint, onLink: (link: Link) => void): Promise<Listener>
+  /**
+   * `PORT_IN_USE`; `BAD_CONFIG` for an address that is not ours. `onLink` gets links that are ready for use, `onRefused` is told once of each
+   * peer that never became one and did not just go away.
+   */
+  listen(
+    endpoint: Endpoint,
+    onLink: (link: Link) => void,
+    onRefused?: (refusal: Refusal) => void,
+  ): Promise<Listener>
   /** `UNREACHABLE`, `TIMEOUT`, `ABORTED`. */
   dial(endpoint: Endpoint, options: DialOptions): Promise<Link>
 }

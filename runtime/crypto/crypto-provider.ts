@@ -56,6 +56,14 @@ export interface ScryptCost {
   readonly p: number
 }
 
+/** What both ends of an HPKE message know, besides the recipient's key: it opens with the same bytes only. */
+export interface HpkeContext {
+  /** The purpose; goes into the key. */
+  readonly info: Uint8Array
+  /** Goes into the tag. */
+  readonly aad: Uint8Array
+}
+
 export interface CryptoProvider {
   readonly name: 'node' | 'noble'
   /** Returns 32 bytes. */
@@ -74,6 +82,19 @@ export interface CryptoProvider {
   createSigner(seed: Uint8Array): Signer
   /** `TypeError` unless the key has 32 bytes; bytes that are no point give a verifier that always says false. */
   createVerifier(publicKey: Uint8Array): Verifier
+  /**
+   * HPKE, RFC 9180: base mode, one message, DHKEM(P-256, HKDF-SHA256), HKDF-SHA256, AES-256-GCM. Returns the encapsulated key (65 bytes),
+   * ciphertext and tag. `entropy`: 32 bytes that were never used before. `BAD_KEY` unless the recipient's key is a point, `TypeError`
+   * for entropy of another length. Base mode does not say who sealed: whoever has to know signs.
+   */
+  hpkeSeal(
+    recipient: Uint8Array,
+    entropy: Uint8Array,
+    context: HpkeContext,
+    plaintext: Uint8Array,
+  ): Uint8Array
+  /** The plaintext, or undefined when the bytes were not sealed to this key in this context. Never throws for what a peer sent. */
+  hpkeOpen(recipient: P256Key, context: HpkeContext, sealed: Uint8Array): Uint8Array | undefined
   /** Text is NFKC-normalised UTF-8. `TypeError` for a cost outside the bounds of `ScryptCost`. */
   scrypt(
     password: string | Uint8Array,

@@ -25,6 +25,7 @@ import {
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, AEAD_TAG_BYTES } from './crypto-provider.ts'
 import type { Aead, CryptoProvider, P256Key, ScryptCost, Signer, Verifier } from './crypto-provider.ts'
 import { isStrictEd25519Key } from './ed25519-key.ts'
+import { hpkeOpen, hpkeSeal } from './hpke.ts'
 
 /** `CryptoProvider` in plain JavaScript. 3 to 50 times slower than the node provider. */
 export const nobleCrypto: CryptoProvider = {
@@ -49,6 +50,8 @@ export const nobleCrypto: CryptoProvider = {
   createP256,
   createSigner,
   createVerifier,
+  hpkeSeal: (...message) => hpkeSeal(nobleCrypto, ...message),
+  hpkeOpen: (...message) => hpkeOpen(nobleCrypto, ...message),
   scrypt,
   equal: (a, b) => equalBytes(a, b),
 }

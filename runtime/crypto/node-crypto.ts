@@ -32,6 +32,7 @@ import { slabBytes } from '../codec/slab.ts'
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, AEAD_TAG_BYTES } from './crypto-provider.ts'
 import type { Aead, CryptoProvider, Hmac, P256Key, ScryptCost, Signer, Verifier } from './crypto-provider.ts'
 import { isStrictEd25519Key } from './ed25519-key.ts'
+import { hpkeOpen, hpkeSeal } from './hpke.ts'
 
 /** SHA-256 (FIPS 180-4). */
 const HASH_BLOCK_BYTES = 64
@@ -56,6 +57,8 @@ export const nodeCrypto: CryptoProvider = {
   createP256,
   createSigner,
   createVerifier,
+  hpkeSeal: (...message) => hpkeSeal(nodeCrypto, ...message),
+  hpkeOpen: (...message) => hpkeOpen(nodeCrypto, ...message),
   scrypt,
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
 }

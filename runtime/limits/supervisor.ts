@@ -2,8 +2,16 @@
 export const supervisorLimits = {
   /** Client connections at once; a Pi with 1 GB holds that many idle ones. */
   connectionsMax: 1_200,
-  /** Connections of one address that have not proven themselves yet; more are closed at once. */
+  /** Connections of one address that have not proven themselves yet; one more replaces the oldest or is told `BUSY`. */
   handshakesPerAddressMax: 64,
+  /** Connections of all addresses that have not proven themselves yet; one more replaces the oldest or is told `BUSY`. */
+  handshakesMax: 512,
+  /** Milliseconds that a connection without proof keeps its place from others; a slow handshake on a Pi takes a tenth of it. */
+  handshakePatienceMs: 500,
+  /** Lines about refused connections in `refusalPeriodMs`: a flood must not fill the disk of the log. */
+  refusalLinesMax: 60,
+  /** Milliseconds after which refused connections are told one by one again. */
+  refusalPeriodMs: 60_000,
   /** Stores of spaces open at once; each costs caches, buffers and file handles. */
   openStoresMax: 32,
   /** Callers that wait for one resource to open; more are told `BUSY`. */
@@ -28,11 +36,15 @@ export const supervisorLimits = {
   inviteBoxBytesMax: 40_960,
   /** Milliseconds that an expired invite is kept, so that its device may still finish joining: a week. */
   inviteKeptMs: 604_800_000,
-  /** Failed lookups of codes by one address in `attemptPeriodMs`, before it is told `BUSY`. */
+  /** Failed attempts at codes by one address in `attemptPeriodMs`, before it has to wait and is told `BUSY`. */
   attemptsMax: 10,
-  /** Milliseconds after which the failed lookups of an address are forgotten. */
+  /** Milliseconds after which the free failures of an address are forgotten, and its first wait; each later wait is twice as long. */
   attemptPeriodMs: 60_000,
-  /** Addresses whose failed lookups are remembered; the oldest is forgotten first. */
+  /** Longest wait of an address after a failed attempt, in milliseconds: an hour. */
+  attemptWaitMaxMs: 3_600_000,
+  /** Milliseconds after its wait in which an address has to fail no more to be as good as new: two hours. */
+  attemptForgottenMs: 7_200_000,
+  /** Addresses whose failed attempts are remembered; the oldest is forgotten first. */
   attemptAddressesMax: 4_096,
   /** Bytes of one request line on the control socket. */
   controlRequestBytesMax: 65_536,

@@ -9,6 +9,15 @@ export const transportLimits = {
   linkLingerMs: 5_000,
   /** Sockets of one listener, those in their TLS handshake included; more are dropped at once. */
   listenerSocketsMax: 4096,
+  /** Sockets of one address, and of all, that are no link yet: TLS or HTTP goes on. Above it the oldest of them goes, never the newest. */
+  strangersPerAddressMax: 128,
+  strangersMax: 1_024,
+  /** Milliseconds in which nothing of what waits for a peer has left whole, after which its link is destroyed: 4 KiB/s are enough. */
+  writeStallMs: 60_000,
+  /** Bytes of the head of an HTTP request. */
+  httpHeadBytesMax: 8_192,
+  /** Fragments of one WebSocket message: a record is one frame, a proxy may cut it. */
+  webSocketFragmentsMax: 64,
   /** Characters of a host name in an endpoint (RFC 1035: 253). */
   hostCharsMax: 253,
   /** Bytes of the directory of a local endpoint: PATH_MAX is 4,096, with room for the names inside. */
@@ -53,6 +62,12 @@ export const transportLimits = {
   silenceMs: 40_000,
   /** Records in one direction between two rekeyings; far below what AES-GCM allows, rare enough to cost nothing. */
   recordsPerKey: 1_048_576,
+  /** Bytes of records in one direction between two rekeyings: 2^26 blocks, far below the 2^32 of one AES-GCM key, a minute of a fast LAN. */
+  bytesPerKey: 1_073_741_824,
+  /** Milliseconds after which a side that has something to send takes a new key first; costs a record of 26 bytes. */
+  keyAgeMs: 600_000,
+  /** Milliseconds from the handshake of a channel to its orderly end: an hour, after which only a fresh handshake goes on. */
+  channelAgeMs: 3_600_000,
   /** Bytes of the text of an error on the wire. */
   wireTextBytesMax: 512,
 } as const

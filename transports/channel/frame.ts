@@ -12,6 +12,7 @@ export const frameType = {
   response: 7,
   open: 8,
   reset: 9,
+  rekey: 10,
 } as const
 
 /** The first type whose bodies use up credit. */

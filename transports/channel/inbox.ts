@@ -11,7 +11,7 @@ import type { Gathering, Stream, StreamTable } from './stream.ts'
 export interface InboxHandlers {
   /** A whole message for the layers above; fresh bytes. */
   message(stream: number, type: number, body: Uint8Array): void
-  /** A frame of the channel's own, types 1 to 4; the body is a view. */
+  /** A frame of the channel's own: types 1 to 4, and rekey; the body is a view. */
   own(head: FrameHead, body: Uint8Array): void
   /** The peer ended the stream; its `reset` message follows. */
   ended(stream: Stream): void
@@ -23,6 +23,7 @@ const NEEDS_CONTROL_STREAM: ReadonlySet<number> = new Set([
   frameType.ping,
   frameType.pong,
   frameType.bye,
+  frameType.rekey,
   frameType.request,
   frameType.response,
 ])
@@ -59,7 +60,7 @@ export class Inbox {
     const stream = this.#streams.find(head.stream)
     // Sent before the peer knew of the end.
     if (stream === undefined) return
-    if (head.type <= frameType.bye) {
+    if (head.type <= frameType.bye || head.type === frameType.rekey) {
       this.#handlers.own(head, body)
       return
     }
@@ -115,12 +116,12 @@ function reserve(gathering: Gathering, length: number): void {
 }
 
 function checkPlace({ type, more, stream }: FrameHead): void {
-  if (type === 0 || (type > frameType.reset && type < FIRST_RELAY_TYPE) || type === frameType.complete) {
+  if (type === 0 || (type > frameType.rekey && type < FIRST_RELAY_TYPE) || type === frameType.complete) {
     throw violation(`a frame of type ${type} in an open channel`)
   }
   if ((stream === CONTROL) !== NEEDS_CONTROL_STREAM.has(type)) {
     throw violation(`a frame of type ${type} on stream ${stream}`)
   }
-  const single = type <= frameType.bye || type === frameType.open || type === frameType.reset
+  const single = type <= frameType.bye || (type >= frameType.open && type <= frameType.rekey)
   if (single && more) throw violation(`a frame of type ${type} in fragments`)
 }

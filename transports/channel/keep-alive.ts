@@ -1,15 +1,18 @@
-/** Watches over a peer that says nothing: pings it, then gives it up. One timer, re-armed only when it fires. */
+/** Watches over a peer that says nothing: pings it, then gives it up; and over the age of the channel. One timer, re-armed only when it fires. */
 import { limits } from '../../runtime/index.ts'
 import type { Env, Timer } from '../../runtime/index.ts'
 
 export interface KeepAliveHandlers {
   ping(): void
   silent(): void
+  /** The keys of the handshake are as old as they may get. */
+  aged(): void
 }
 
 export class KeepAlive {
   readonly #env: Env
   readonly #handlers: KeepAliveHandlers
+  readonly #startedMs: number
   #timer: Timer
   /** Monotonic ms. */
   lastHeardMs: number
@@ -18,7 +21,8 @@ export class KeepAlive {
   constructor(env: Env, handlers: KeepAliveHandlers) {
     this.#env = env
     this.#handlers = handlers
-    this.lastHeardMs = env.monotonic()
+    this.#startedMs = env.monotonic()
+    this.lastHeardMs = this.#startedMs
     this.#timer = env.after(limits.pingIntervalMs, () => this.#check())
   }
 
@@ -33,6 +37,11 @@ export class KeepAlive {
       this.#handlers.silent()
       return
     }
+    const leftMs = limits.channelAgeMs - (nowMs - this.#startedMs)
+    if (leftMs <= 0) {
+      this.#handlers.aged()
+      return
+    }
     const sincePingMs = nowMs - Math.max(this.#lastPingMs, this.lastHeardMs)
     let nextPingMs = limits.pingIntervalMs - sincePingMs
     if (nextPingMs <= 0) {
@@ -41,7 +50,7 @@ export class KeepAlive {
       nextPingMs = limits.pingIntervalMs
     }
     // Whole ms: a remainder too small to move the clock would fire for ever.
-    const waitMs = Math.max(1, Math.ceil(Math.min(nextPingMs, limits.silenceMs - silentMs)))
+    const waitMs = Math.max(1, Math.ceil(Math.min(nextPingMs, limits.silenceMs - silentMs, leftMs)))
     this.#timer = this.#env.after(waitMs, () => this.#check())
   }
 }

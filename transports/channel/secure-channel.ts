@@ -13,10 +13,11 @@ import {
 } from '../../runtime/index.ts'
 import type { Env, ErrorCode } from '../../runtime/index.ts'
 import type { Link } from '../link.ts'
+import { faultOf } from '../link-fault.ts'
 import { NOISE_PLAINTEXT_BYTES_MAX } from '../noise/index.ts'
 import type { Channel, ChannelCounters, ChannelHandlers } from './channel.ts'
 import { encodeErrorBody, parseErrorBody } from './error-body.ts'
-import { FIRST_RELAY_TYPE, frameType, layFrame, violation } from './frame.ts'
+import { FIRST_RELAY_TYPE, FRAME_HEADER_BYTES, frameType, layFrame, violation } from './frame.ts'
 import type { FrameHead } from './frame.ts'
 import { Inbox } from './inbox.ts'
 import { KeepAlive } from './keep-alive.ts'
@@ -39,6 +40,8 @@ export interface ChannelOptions {
 /** Frames are laid here before they are sealed: one for all channels, because sealing is synchronous and copies. */
 const scratch = new Uint8Array(NOISE_PLAINTEXT_BYTES_MAX)
 const TOKEN_BYTES = 8
+const REKEY: Uint8Array = new Uint8Array(FRAME_HEADER_BYTES)
+layFrame(REKEY, 0, { type: frameType.rekey, more: false, stream: CONTROL }, new Uint8Array(0))
 
 export class SecureChannel implements Channel {
   readonly role: Role
@@ -63,6 +66,10 @@ export class SecureChannel implements Channel {
   #pingSentMs = 0
   #bytesSent = 0
   #bytesReceived = 0
+  /** Of the record that is being read. */
+  #plaintextBytes = 0
+  /** Monotonic: since when we have been sending under this key, as far as time goes. */
+  #keySinceMs: number
   roundTripMs: number | undefined
 
   constructor(options: ChannelOptions) {
@@ -73,6 +80,7 @@ export class SecureChannel implements Channel {
     this.#env = env
     this.#link = link
     this.#cipher = options.cipher
+    this.#keySinceMs = env.monotonic()
     this.#streams = new StreamTable(role, Math.min(options.streamsMax, limits.streamsMax))
     this.#outbox = new Outbox(this.#streams)
     this.#inbox = new Inbox(this.#streams, {
@@ -84,6 +92,7 @@ export class SecureChannel implements Channel {
     this.#keepAlive = new KeepAlive(env, {
       ping: () => this.ping(),
       silent: () => this.destroy(new BlazeError('LINK_CLOSED', `peer silent for ${limits.silenceMs} ms`)),
+      aged: () => this.close(),
     })
     link.pause()
     link.attach({
@@ -93,7 +102,7 @@ export class SecureChannel implements Channel {
         this.#flush()
       },
       closed: (error) => {
-        this.#finish(error ?? new BlazeError('LINK_CLOSED', `${this.remote} ended the link without a bye`))
+        this.#finish(truncated(this.remote, error))
       },
     })
   }
@@ -190,20 +199,25 @@ export class SecureChannel implements Channel {
 
   #record(bytes: Uint8Array): void {
     if (this.#ended) return
+    try {
+      this.#read(bytes)
+    } catch (error) {
+      this.#fail(faultOf(this.#env, this.remote, error))
+    }
+  }
+
+  #read(bytes: Uint8Array): void {
     const plaintext = this.#cipher.open(bytes)
     if (plaintext === undefined) {
       // Not the peer's fault, as far as we can prove: the link is damaged, lost a record, or somebody sits on it.
-      this.destroy(new BlazeError('LINK_CLOSED', `a record from ${this.remote} did not authenticate`))
+      const message = `a record from ${this.remote} did not authenticate`
+      this.destroy(new BlazeError('LINK_CLOSED', message, { details: { damaged: true } }))
       return
     }
     this.#bytesReceived += bytes.length
+    this.#plaintextBytes = plaintext.length
     this.#keepAlive.lastHeardMs = this.#env.monotonic()
-    try {
-      this.#inbox.read(plaintext)
-    } catch (error) {
-      if (!(error instanceof BlazeError)) throw error
-      this.#fail(error)
-    }
+    this.#inbox.read(plaintext)
   }
 
   #own(head: FrameHead, body: Uint8Array): void {
@@ -217,6 +231,11 @@ export class SecureChannel implements Channel {
         return
       case frameType.credit:
         return this.#takeCredit(head.stream, body)
+      case frameType.rekey:
+        // Alone, so that a record buys its sender one new key and not thousands.
+        if (this.#plaintextBytes !== FRAME_HEADER_BYTES)
+          throw violation('a rekey that is not alone in its record')
+        return this.#cipher.rekeyReceive()
       default: {
         const { number, text } = parseErrorBody(body, 'bye')
         this.#link.close()
@@ -288,11 +307,21 @@ export class SecureChannel implements Channel {
     this.#owing.clear()
     const length = this.#outbox.lay(scratch)
     if (length === 0) return false
+    this.#rekeyWhenDue()
     if (this.#pong !== undefined && this.#pong.sent > 0) this.#pong = undefined
     const record = this.#cipher.seal(scratch.subarray(0, length))
     this.#bytesSent += record.length
     if (!this.#link.send(record)) this.#linkFull = true
     return true
+  }
+
+  /** By time: who sends says when, since two clocks never agree. The record that says so is the last under the old key. */
+  #rekeyWhenDue(): void {
+    const nowMs = this.#env.monotonic()
+    if (nowMs - this.#keySinceMs < limits.keyAgeMs) return
+    this.#keySinceMs = nowMs
+    this.#link.send(this.#cipher.seal(REKEY))
+    this.#cipher.rekeySend()
   }
 
   /** The peer broke the protocol, or one of us the bounds: it is told why. */
@@ -326,6 +355,14 @@ export class SecureChannel implements Channel {
     this.#end = undefined
     this.#env.defer(() => handlers.closed(end.error))
   }
+}
+
+/** Whoever can cut the link can end it so, at any byte: what the peer said last may not have come. */
+function truncated(remote: string, cause: BlazeError | undefined): BlazeError {
+  const how = cause === undefined ? 'ended the link' : 'is cut off'
+  return new BlazeError('TRUNCATED', `${remote} ${how} without a bye: what it sent last may be missing`, {
+    cause,
+  })
 }
 
 function checkMessage(stream: number, type: number, body: Uint8Array): void {

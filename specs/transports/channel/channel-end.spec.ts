@@ -58,11 +58,11 @@ test('a bye carries its code, an orderly one none; both ends are told once', asy
   assert.equal([orderly.here.closed, orderly.there.closed], [[undefined], [undefined]])
 })
 
-test('a link that ends without a bye is LINK_CLOSED, cut or closed', async () => {
+test('a link that ends without a bye is TRUNCATED, cut or closed, and never an orderly end', async () => {
   const cut = await ends()
   cut.world.network.cut('pi')
   await cut.settle()
-  assert.equal([cut.here.closed, cut.there.closed], [['LINK_CLOSED'], ['LINK_CLOSED']])
+  assert.equal([cut.here.closed, cut.there.closed], [['TRUNCATED'], ['TRUNCATED']])
 
   let link: Link | undefined
   const closed = await ends(1, ([near, far]) => {
@@ -71,7 +71,7 @@ test('a link that ends without a bye is LINK_CLOSED, cut or closed', async () =>
   })
   link?.close()
   await closed.settle()
-  assert.equal([closed.here.closed, closed.there.closed], [['LINK_CLOSED'], ['LINK_CLOSED']])
+  assert.equal([closed.here.closed, closed.there.closed], [['TRUNCATED'], ['TRUNCATED']])
 })
 
 test('close sends what credit allows before its bye; destroy sends nothing', async () => {
@@ -88,7 +88,7 @@ test('close sends what credit allows before its bye; destroy sends nothing', asy
   other.dialler.destroy()
   await other.settle()
   assert.is(other.there.messages.length, 0)
-  assert.equal(other.there.closed, ['LINK_CLOSED'])
+  assert.equal(other.there.closed, ['TRUNCATED'])
 })
 
 test('after the end nothing is sent or delivered', async () => {

@@ -54,7 +54,12 @@ async function hostile(role: 'dialer' | 'acceptor' = 'acceptor'): Promise<Hostil
     drain: () => undefined,
     closed: () => undefined,
   })
-  const cipher = { seal: (plain: Uint8Array) => plain.slice(), open: (record: Uint8Array) => record.slice() }
+  const cipher = {
+    seal: (plain: Uint8Array) => plain.slice(),
+    open: (record: Uint8Array) => record.slice(),
+    rekeySend: () => undefined,
+    rekeyReceive: () => undefined,
+  }
   const channel = new SecureChannel({
     env: world.pi,
     link,
@@ -111,6 +116,10 @@ test('frames that are none end the channel with PROTOCOL_VIOLATION and a bye tha
     ['a credit for the control stream', frame(3, 0, u32(1))],
     ['a fragment of a ping', frame(1, 0, new Uint8Array(8), 1)],
     ['an empty fragment', frame(6, 0, empty, 1)],
+    ['a rekey on a stream', frame(10, 1, empty)],
+    ['a rekey with a body', frame(10, 0, Uint8Array.of(0))],
+    ['two rekeys in a record', concatBytes([frame(10, 0, empty), frame(10, 0, empty)])],
+    ['a rekey behind a ping', concatBytes([frame(1, 0, new Uint8Array(8)), frame(10, 0, empty)])],
   ]
   for (const [what, bytes] of cases) {
     const h = await hostile()

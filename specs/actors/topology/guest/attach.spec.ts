@@ -104,7 +104,7 @@ test('after a link broke it dials again and goes on from its cursor, which may b
   world.network.cut('app')
   await world.state(guest, 'failover')
   assert.equal(await ids(world, guest), ['a'])
-  assert.is(guest.report().error?.code, 'LINK_CLOSED')
+  assert.is(guest.report().error?.code, 'TRUNCATED')
   assert.is(guest.report().attempts, 1)
   await world.state(guest, 'passing')
   host.link.changes([], { upTo: 5, cursor: 5 })

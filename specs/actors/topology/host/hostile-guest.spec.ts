@@ -170,7 +170,7 @@ test('a bug that shows with one guest ends that one, and the database never hear
   })
   assert.is(await write, 'ok')
   await world.pass()
-  assert.is(honest.closed, 'LINK_CLOSED')
+  assert.is(honest.closed, 'TRUNCATED')
   assert.is(guest.closed, undefined)
   assert.equal(guest.ids(), ['bugs/a'])
   await isUnharmed(world, guest)
