@@ -1,8 +1,8 @@
 /**
  * The cell `clients`: one connection actor below it for each link that was accepted.
  *
- * Invariant: connections, and those of one address that have not proven themselves, are bounded; what is above is closed at once,
- * before anything was spent on it.
+ * Invariant: connections are bounded, and those that have not proven themselves once more, in all and by address; what is above is
+ * closed at once, before anything was spent on it, or takes the place of one that stays silent.
  */
 import { acceptedConnection } from '../actors/index.ts'
 import type { AcceptedMessage } from '../actors/index.ts'
@@ -10,6 +10,7 @@ import type { Behaviour, Context, CryptoProvider, Ref } from '../runtime/index.t
 import { limits, reducer } from '../runtime/index.ts'
 import { refuseLink } from '../transports/index.ts'
 import type { Link } from '../transports/index.ts'
+import { addressOf, PendingTable } from './access/index.ts'
 import { createDesk } from './desk.ts'
 import type { Desk, DeskOptions } from './desk.ts'
 import type { ServerIdentity } from './identity.ts'
@@ -24,14 +25,11 @@ export type ClientsMessage =
 interface Client {
   readonly ref: Ref<AcceptedMessage>
   readonly desk: Desk
-  readonly address: string
-  proven: boolean
 }
 
 interface Clients {
   readonly byName: Map<string, Client>
-  /** Connections that have not proven themselves, by address. */
-  readonly unproven: Map<string, number>
+  readonly pending: PendingTable
   refused: number
   draining: boolean
 }
@@ -48,14 +46,19 @@ export function clients(options: ClientsOptions): Behaviour<ClientsMessage> {
   const nextName = (): string => `client-${++accepted}`
   return reducer<Clients, ClientsMessage>({
     kind: 'clients',
-    init: () => ({ byName: new Map(), unproven: new Map(), refused: 0, draining: false }),
+    init: () => ({
+      byName: new Map(),
+      pending: new PendingTable(options.desk.env),
+      refused: 0,
+      draining: false,
+    }),
     receive(state, message, ctx) {
       switch (message.type) {
         case 'client.accepted':
           accept(state, message.link, { ...options, nextName }, ctx)
           break
         case 'client.proven':
-          prove(state, state.byName.get(message.name))
+          state.pending.remove(message.name)
           break
         case 'client.gone':
           leave(state, message.name)
@@ -67,7 +70,12 @@ export function clients(options: ClientsOptions): Behaviour<ClientsMessage> {
       }
       return state
     },
-    inspect: ({ byName, refused }) => ({ connected: byName.size, accepted, refused }),
+    inspect: ({ byName, pending, refused }) => ({
+      connected: byName.size,
+      pending: pending.size,
+      accepted,
+      refused,
+    }),
   })
 }
 
@@ -78,15 +86,18 @@ function accept(
   ctx: Context<ClientsMessage>,
 ): void {
   const address = addressOf(link.remote)
-  const unproven = state.unproven.get(address) ?? 0
-  if (
-    state.draining ||
-    state.byName.size >= limits.connectionsMax ||
-    unproven >= limits.handshakesPerAddressMax
-  ) {
-    state.refused++
+  const room = state.pending.room(address)
+  const crowded = state.byName.size >= limits.connectionsMax
+  if (state.draining || crowded || room.kind === 'full') {
+    const what = crowded ? 'connections' : 'connections that prove nothing'
+    refuse(state, options, { address, reason: `too many ${what}` })
     refuseLink(link, 'busy')
     return
+  }
+  if (room.kind === 'replace') {
+    refuse(state, options, { address: state.pending.addressOf(room.name), reason: 'its place was needed' })
+    state.pending.remove(room.name)
+    void state.byName.get(room.name)?.ref.stop()
   }
   const name = options.nextName()
   const proven = (): void => void ctx.self.tell({ type: 'client.proven', name })
@@ -107,24 +118,24 @@ function accept(
     restart: 'temporary',
     stopBudgetMs: limits.clientStopMs,
   })
-  state.byName.set(name, { ref, desk, address, proven: false })
-  state.unproven.set(address, unproven + 1)
+  state.byName.set(name, { ref, desk })
+  state.pending.add(name, address)
   ctx.watch(ref, () => ({ type: 'client.gone', name }))
 }
 
 function leave(state: Clients, name: string): void {
-  const client = state.byName.get(name)
-  prove(state, client)
-  client?.desk.close()
+  state.pending.remove(name)
+  state.byName.get(name)?.desk.close()
   state.byName.delete(name)
 }
 
-function prove(state: Clients, client: Client | undefined): void {
-  if (client === undefined || client.proven) return
-  client.proven = true
-  const rest = (state.unproven.get(client.address) ?? 1) - 1
-  if (rest > 0) state.unproven.set(client.address, rest)
-  else state.unproven.delete(client.address)
+function refuse(
+  state: Clients,
+  { desk }: ClientsOptions,
+  { address, reason }: { address: string; reason: string },
+): void {
+  state.refused++
+  desk.refusals.add({ address, code: 'BUSY', reason })
 }
 
 function drain(state: Clients, reply: (count: number) => void, ctx: Context<ClientsMessage>): void {
@@ -136,10 +147,4 @@ function drain(state: Clients, reply: (count: number) => void, ctx: Context<Clie
       return undefined
     },
   )
-}
-
-/** `host:port` without the port. */
-function addressOf(remote: string): string {
-  const colon = remote.lastIndexOf(':')
-  return colon > 0 ? remote.slice(0, colon) : remote
 }

@@ -15,7 +15,7 @@ import {
 import type { Admission, ConnectionAccess, ConnectionClient } from '../actors/index.ts'
 import { BlazeError, equalBytes, toHex } from '../runtime/index.ts'
 import type { Env } from '../runtime/index.ts'
-import type { AccessStore, AttemptTable } from './access/index.ts'
+import type { AccessStore, AttemptTable, RefusalLog } from './access/index.ts'
 import type { Lease, Storage } from './storage.ts'
 
 export interface DeskOptions {
@@ -24,6 +24,7 @@ export interface DeskOptions {
   access(): AccessStore | undefined
   readonly storage: Storage
   readonly attempts: AttemptTable
+  readonly refusals: RefusalLog
 }
 
 export interface Visitor {
@@ -49,6 +50,9 @@ class ConnectionDesk implements Desk {
   readonly #visitor: Visitor
   readonly #leases = new Set<Lease>()
   #closed = false
+  /** A psk was given out and its owner has not proven that it knows it. */
+  #unprovenCode = false
+  #device: string | undefined
 
   constructor(options: DeskOptions, visitor: Visitor) {
     this.#options = options
@@ -61,26 +65,24 @@ class ConnectionDesk implements Desk {
     if (attempts.exhausted(address))
       throw new BlazeError(
         'BUSY',
-        'too many codes that are not known here came from this address: wait a minute',
+        `too many wrong codes came from this address: wait ${Math.ceil(attempts.waitMs(address) / 1_000)} s`,
       )
     const psk = this.#access().psk(id)
     if (psk === undefined) attempts.failed(address)
+    else this.#unprovenCode = true
     return psk
   }
 
   async authorize(client: Omit<ConnectionClient, 'mayHost'>): Promise<Admission> {
     this.#visitor.proven()
+    this.#unprovenCode = false
+    this.#device = toHex(client.deviceKey)
     const access = this.#access()
     let pairing: Uint8Array = new Uint8Array(0)
     if (client.pattern === 'XXpsk3') {
       const redemption = await access.redeem(client.id, client.deviceKey)
-      const { env } = this.#options
-      const device = toHex(client.deviceKey)
-      if (!redemption.ok) {
-        env.log.info('code.refused', { device, code: redemption.code })
-        return redemption
-      }
-      env.log.info('code.redeemed', { device, id: toHex(client.id) })
+      if (!redemption.ok) return redemption
+      this.#options.env.log.info('code.redeemed', { device: this.#device, id: toHex(client.id) })
       pairing = redemption.grant
     }
     return { ok: true, mayHost: access.mayHost(client.deviceKey), pairing }
@@ -114,6 +116,17 @@ class ConnectionDesk implements Desk {
       return this.#keep(lease)
     lease.release()
     throw new BlazeError('FORBIDDEN', 'this device does not belong to the space')
+  }
+
+  ended(error: BlazeError, secured: boolean): void {
+    // A device that was let in and is gone has done nothing wrong; one whose records are not its own may have.
+    const gone = error.code === 'LINK_CLOSED' || error.code === 'TRUNCATED'
+    if (secured && gone && error.details['damaged'] !== true) return
+    const { address } = this.#visitor
+    const { attempts, refusals } = this.#options
+    if (this.#unprovenCode && error.code === 'HANDSHAKE_FAILED') attempts.failed(address)
+    const device = this.#device === undefined ? {} : { device: this.#device }
+    refusals.add({ address, code: error.code, reason: error.message, ...device })
   }
 
   close(): void {

@@ -39,6 +39,8 @@ export interface Status extends Health {
   readonly hosts: number
   /** The first enrolment code has not been claimed. */
   readonly enrolmentOpen: boolean
+  /** Connections that were turned away since the start, by error code. */
+  readonly refused: Readonly<Record<string, number>>
   readonly databaseList: readonly DatabaseStatus[]
   readonly actors: readonly CellInfo[]
 }

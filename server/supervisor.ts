@@ -16,7 +16,7 @@ import type {
   NetworkEndpoint,
   Transport,
 } from '../transports/index.ts'
-import { AccessStore, AttemptTable } from './access/index.ts'
+import { AccessStore, addressOf, AttemptTable, RefusalLog } from './access/index.ts'
 import type { EnrolmentSecret } from './access/index.ts'
 import { clients } from './client.ts'
 import type { ClientsMessage } from './client.ts'
@@ -84,6 +84,7 @@ class Tree implements Supervisor {
   readonly system: System
   readonly #options: SupervisorOptions
   readonly #startedMs: number
+  readonly #refusals: RefusalLog
   readonly #root: Ref<never>
   readonly #storage: Storage
   readonly #access: Resource<AccessStore>
@@ -100,6 +101,7 @@ class Tree implements Supervisor {
     this.#options = options
     const { env, crypto, volume } = options.world
     this.#startedMs = env.monotonic()
+    this.#refusals = new RefusalLog(env)
     this.#endpoint = options.listen
     this.#address = options.operations
     this.system = createSystem({ env, name: 'blazedb' })
@@ -139,6 +141,7 @@ class Tree implements Supervisor {
       access: () => this.#access.current(),
       storage: this.#storage,
       attempts: new AttemptTable(env),
+      refusals: this.#refusals,
     }
     this.#clients = spawnUnder(this.#root, {
       name: 'clients',
@@ -196,6 +199,7 @@ class Tree implements Supervisor {
       ops: this.#address === undefined ? null : formatOperations(this.#address),
       hosts: access?.hostCount ?? 0,
       enrolmentOpen: access?.enrolment() !== undefined,
+      refused: this.#refusals.counts(),
       databaseList: (access?.databases() ?? []).map((row) => this.#databaseStatus(row)),
       actors: this.system.tree(),
     }
@@ -269,9 +273,13 @@ class Tree implements Supervisor {
       name: 'tls',
       kind: 'listener',
       open: async () => {
-        const listener = await transport.listen(this.#endpoint, (link) => {
-          if (this.#clients?.tell({ type: 'client.accepted', link }) !== 'ok') link.destroy()
-        })
+        const listener = await transport.listen(
+          this.#endpoint,
+          (link) => {
+            if (this.#clients?.tell({ type: 'client.accepted', link }) !== 'ok') link.destroy()
+          },
+          ({ remote, code, reason }) => this.#refusals.add({ address: addressOf(remote), code, reason }),
+        )
         // Clients know this port from now on, so that is where it listens again.
         if (listener.endpoint.transport !== 'uds') this.#endpoint = listener.endpoint
         return listener

@@ -45,6 +45,8 @@ export interface ConnectionAccess {
   request(client: ConnectionClient, operation: number, body: Uint8Array): Promise<Uint8Array>
   /** `UNKNOWN_SPACE`, `FORBIDDEN`. `release` is called once, when the relay has ended. */
   openSpace(client: ConnectionClient, spaceId: Uint8Array): Promise<{ space: Space; release(): void }>
+  /** The connection has ended otherwise than in order. `secured`: its client had been let in. */
+  ended?(error: BlazeError, secured: boolean): void
 }
 
 export interface AcceptedOptions {
@@ -163,6 +165,7 @@ class AcceptedCell {
         this.#error = message.error
         if (message.error !== undefined) {
           this.#ctx.emit('connection.lost', { code: message.error.code, reason: message.error.message })
+          this.#o.access.ended?.(message.error, this.#session !== undefined)
         }
         return { type: 'connection.closed' }
     }

@@ -217,11 +217,15 @@ export class Session {
     this.#routes.clear()
     for (const waiting of this.#waiting.values()) {
       waiting.timer.cancel()
-      waiting.reject(error ?? new BlazeError('LINK_CLOSED', 'the connection ended before the answer came'))
+      waiting.reject(error === undefined || error.code === 'TRUNCATED' ? unanswered(error) : error)
     }
     this.#waiting.clear()
     this.#handlers.closed(error)
   }
+}
+
+function unanswered(cause: BlazeError | undefined): BlazeError {
+  return new BlazeError('LINK_CLOSED', 'the connection ended before the answer came', { cause })
 }
 
 function deliver(receiver: StreamReceiver, frame: number, body: Uint8Array): void {

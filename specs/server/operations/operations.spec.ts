@@ -22,6 +22,7 @@ const healthy: Status = {
   ops: 'http://127.0.0.1:8081',
   hosts: 1,
   enrolmentOpen: true,
+  refused: { PROTOCOL_VIOLATION: 3 },
   databaseList: [
     {
       name: 'bugs',
