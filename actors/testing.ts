@@ -16,6 +16,11 @@ export { damageKinds, faultKinds } from './testing/swarm.ts'
 export type { FaultKind, Swarm } from './testing/swarm.ts'
 export type { LivingNodes, MakeWorld, NodeWorld, SimulatedWorld, WorldTools } from './testing/world.ts'
 
+// What every transport promises, as cases for any test runner.
+export type { TransportWorld } from './testing/transport-bench.ts'
+export { transportConformance } from './testing/transport-conformance.ts'
+export type { ConformanceCase } from './testing/transport-conformance.ts'
+
 // Their parts.
 export { createSimulation } from '../runtime/index.ts'
 export type { Simulation, SimulationLimits } from '../runtime/index.ts'

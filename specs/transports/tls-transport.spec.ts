@@ -10,7 +10,7 @@ import { createNodeEnv, limits, toHex } from '../../runtime/index.ts'
 import { createTlsTransport } from '../../transports/index.ts'
 import type { Link, Listener, NetworkEndpoint, Transport } from '../../transports/index.ts'
 import { codeOf, connect, portOf, transportContract, until, watch } from '../contracts/transport.ts'
-import type { TransportWorld } from '../contracts/transport.ts'
+import type { TransportWorld } from '../../actors/testing.ts'
 
 // One for all: making a certificate takes longer than a handshake.
 const transport: Transport = createTlsTransport(createNodeEnv())

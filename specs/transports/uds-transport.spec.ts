@@ -13,7 +13,7 @@ import { createTlsTransport, createUdsTransport } from '../../transports/index.t
 import type { Link, LocalEndpoint, Transport } from '../../transports/index.ts'
 import { socketFileName } from '../../transports/socket-file.ts'
 import { codeOf, connect, transportContract, until, watch } from '../contracts/transport.ts'
-import type { TransportWorld } from '../contracts/transport.ts'
+import type { TransportWorld } from '../../actors/testing.ts'
 import { endChildren, UdsChild } from './uds-child.ts'
 
 const transport: Transport = createUdsTransport(createNodeEnv(), nodeCrypto)

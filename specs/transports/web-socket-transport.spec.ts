@@ -9,7 +9,7 @@ import { createNodeEnv, limits, toHex } from '../../runtime/index.ts'
 import { createTlsTransport, createWebSocketTransport } from '../../transports/index.ts'
 import type { Link, NetworkEndpoint, Refusal, Transport } from '../../transports/index.ts'
 import { codeOf, connect, portOf, transportContract, until, watch } from '../contracts/transport.ts'
-import type { TransportWorld } from '../contracts/transport.ts'
+import type { TransportWorld } from '../../actors/testing.ts'
 
 const env = createNodeEnv()
 const tls = createTlsTransport(env)
