@@ -2,6 +2,7 @@
 import { fieldReader } from '../query/condition.ts'
 import type { FieldReader } from '../query/condition.ts'
 import type { Value } from '../../../runtime/index.ts'
+import { compareValues } from '../record/value-order.ts'
 import type { RecordState } from '../record/record.ts'
 import type { IndexDefinition } from '../view/record-view.ts'
 import { encodeIndexKey } from './index-key.ts'
@@ -64,5 +65,15 @@ export class CompiledIndex implements IndexDefinition {
   /** One for each field. */
   values(state: RecordState): readonly (Value | undefined)[] {
     return this.#readers.map((read) => read(state))
+  }
+
+  /** Whether both are alive and have the same values in all fields. An absent one is the same as nothing. */
+  isSame(state: RecordState, other: RecordState): boolean {
+    if (state.deleted !== undefined || other.deleted !== undefined) return false
+    const others = this.values(other)
+    return this.values(state).every((value, at) => {
+      const theirs = others[at]
+      return value !== undefined && theirs !== undefined && compareValues(value, theirs) === 0
+    })
   }
 }

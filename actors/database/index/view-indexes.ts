@@ -5,7 +5,6 @@
 import { BlazeError, Breath, bytesKey, limits } from '../../../runtime/index.ts'
 import type { Env } from '../../../runtime/index.ts'
 import type { Envelope, Replica } from '../../replica/index.ts'
-import { compareValues } from '../record/value-order.ts'
 import type { RecordName } from '../record/record-change.ts'
 import type { RecordState } from '../record/record.ts'
 import type { IndexDefinition } from '../view/record-view.ts'
@@ -203,7 +202,7 @@ export class ViewIndexes {
         const name = `${index.no} ${key}`
         const rivals = seen.get(name) ?? []
         const other = this.#holderOf(index, state, { key, tag, states, rivals })
-        if (other !== undefined) throw notUnique(index, other)
+        if (other !== undefined && !this.#keeps(index, state, tag)) throw notUnique(index, other)
         seen.set(name, [...rivals, tag])
       }
     }
@@ -264,13 +263,14 @@ export class ViewIndexes {
   #rival(index: CompiledIndex, state: RecordState, own: UniqueClaim, tag: string): string | undefined {
     if (tag === own.tag) return undefined
     const other = own.states.get(tag) ?? this.#o.stagedOf(tag) ?? this.#o.peekTag(tag)
-    if (other === undefined || other.deleted !== undefined) return undefined
-    const others = index.values(other)
-    const same = index.values(state).every((value, at) => {
-      const theirs = others[at]
-      return value !== undefined && theirs !== undefined && compareValues(value, theirs) === 0
-    })
-    return same ? other.id : undefined
+    return other !== undefined && index.isSame(state, other) ? other.id : undefined
+  }
+
+  /** Whether the record has these values already: two devices gave them to two records, and this write does not make it worse. */
+  #keeps(index: CompiledIndex, state: RecordState, tag: string): boolean {
+    const isShown = (): boolean => this.records.entry(state.collection, state.id) !== undefined
+    const before = this.#o.stagedOf(tag) ?? (isShown() ? this.#o.peekTag(tag) : undefined)
+    return before !== undefined && index.isSame(state, before)
   }
 
   async #catchUp(): Promise<void> {

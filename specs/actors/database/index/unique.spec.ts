@@ -8,6 +8,7 @@ import type { Doc } from '../../../../actors/database/index.ts'
 import { codeOfWork } from '../../../fixtures/code-of.ts'
 import { opened } from '../../client/transaction-world.ts'
 import { createIndex, indexNames } from './index-world.ts'
+import { createMembers } from '../member.ts'
 import { createOneDatabase } from '../one-database.ts'
 import type { OneDatabase } from '../one-database.ts'
 
@@ -95,6 +96,27 @@ test('deleted records before the first living one do not hold the thread', async
   for (const id of all.slice(0, -1)) void one.delete('c', id)
   const order = [{ field: 'id', direction: 'asc' }] as const
   assert.equal(await ids(one, { order, limit: 1 }), [all.at(-1)])
+})
+
+test('a record that shares its values with one of another device may be changed in everything else', async () => {
+  const members = createMembers()
+  const here = await members.add('here')
+  const there = await members.add('there')
+  await members.send(here, there)
+  await members.send(there, here)
+  const definition = { name: 'e', collection: 'c', fields: ['e'], unique: true }
+  await members.settle(here.database.request<void>((reply) => ({ type: 'index.create', definition, reply })))
+  await here.write('insert', 'mine', { e: 1 })
+  await here.write('insert', 'free', { e: 2 })
+  await there.write('insert', 'theirs', { e: 1 })
+  await members.send(there, here)
+
+  assert.is(await here.write('update', 'mine', { n: 1 }), 'ok')
+  assert.is(await here.write('put', 'theirs', { e: 1, n: 2 }), 'ok')
+  assert.is(await here.write('update', 'free', { e: 1 }), 'NOT_UNIQUE')
+  assert.is(await here.write('insert', 'more', { e: 1 }), 'NOT_UNIQUE')
+  assert.is(await here.write('update', 'mine', { e: 3 }), 'ok')
+  assert.is(await here.write('update', 'mine', { e: 1 }), 'NOT_UNIQUE')
 })
 
 test.run()
