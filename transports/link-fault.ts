@@ -13,5 +13,8 @@ export function faultOf(env: Env, remote: string, error: unknown): BlazeError {
     remote,
     error: error instanceof Error ? (error.stack ?? error.message) : String(error),
   })
-  return new BlazeError('LINK_CLOSED', 'the link failed on this side', { cause: error })
+  return new BlazeError('LINK_CLOSED', 'the link failed on this side', {
+    cause: error,
+    details: { damaged: true },
+  })
 }

@@ -53,7 +53,11 @@ export function createWebSocketDoor(options: WebSocketDoorOptions): WebSocketDoo
   // Never listens: sockets are handed in, and each has its own deadline here.
   const server = createServer({ maxHeaderSize: limits.httpHeadBytesMax, keepAlive: false })
   const deadlines = new WeakMap<Duplex, Timer>()
+  const refused = new WeakSet<Duplex>()
   const refuse = (socket: Duplex, code: Refusal['code'], reason: string): void => {
+    // A parser that has failed fails again with the next bytes.
+    if (refused.has(socket)) return
+    refused.add(socket)
     onRefused?.({ remote: remoteOf(socket), code, reason })
   }
   server.on('request', (request, response) => {

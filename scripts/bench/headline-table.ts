@@ -7,6 +7,8 @@ export interface Target {
   readonly wanted: 'least' | 'most'
   readonly value: number
   readonly of?: string
+  /** Only figures with these parameters. */
+  readonly where?: Readonly<Record<string, number | string>>
 }
 
 export function printTable(headlines: readonly Headline[], unfinished: readonly string[]): void {
@@ -31,10 +33,15 @@ export function printTable(headlines: readonly Headline[], unfinished: readonly 
 export function sayTargets(targets: readonly Target[], headlines: readonly Headline[]): void {
   for (const target of targets) {
     const own = headlines.filter(
-      ({ measure }) => measure.bench === target.bench && measure.system === 'blazedb',
+      ({ measure }) =>
+        measure.bench === target.bench && measure.system === 'blazedb' && isWhere(target, measure),
     )
     for (const line of own) sayTarget(target, line, headlines)
   }
+}
+
+function isWhere({ where = {} }: Target, { params }: Headline['measure']): boolean {
+  return Object.entries(where).every(([name, value]) => params[name] === value)
 }
 
 function sayTarget(

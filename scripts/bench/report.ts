@@ -40,6 +40,7 @@ const digits = {
   'asks/s': 0,
   'actors/s': 0,
   'events/s': 0,
+  'handshakes/s': 0,
   bytes: 0,
   ratio: 2,
   MB: 1,

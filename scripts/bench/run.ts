@@ -7,6 +7,8 @@ import { parseArgs } from 'node:util'
 import { Stage } from '../process/stage.ts'
 import { runActorsGroup } from './actors-group.ts'
 import { actorBenches } from './actors-plan.ts'
+import { runChannelGroup } from './channel-group.ts'
+import { channelBenches } from './channel-plan.ts'
 import { Report } from './report.ts'
 import { runStoreGroup } from './store-group.ts'
 import { storeBenches } from './store-plan.ts'
@@ -16,6 +18,7 @@ import type { GroupOptions } from './report.ts'
 
 const groups: Readonly<Record<string, (options: GroupOptions) => Promise<void>>> = {
   actors: runActorsGroup,
+  channel: runChannelGroup,
   store: runStoreGroup,
   sync: runSyncGroup,
   topology: runTopologyGroup,
@@ -24,6 +27,7 @@ const groups: Readonly<Record<string, (options: GroupOptions) => Promise<void>>>
 /** Of the groups that can run one alone. */
 const benchesByGroup: Readonly<Record<string, readonly string[]>> = {
   actors: actorBenches,
+  channel: channelBenches,
   store: storeBenches,
 }
 

@@ -189,7 +189,7 @@ test('each message that breaks the protocol ends its link with PROTOCOL_VIOLATIO
     })(),
   )
   const babbler = await attach('babbler')
-  assert.is(await call('babble', babbler), 'LINK_CLOSED')
+  assert.is(await call('babble', babbler), 'TRUNCATED')
   const hoarder = await attach('hoarder')
   assert.is(await call('openStreams', { ...hoarder, count: 1_000 }), 'PROTOCOL_VIOLATION')
   assert.equal(await call('write', { ...witness, step: 'update', collection, id: 'one', doc: { n: 1 } }), {
@@ -281,7 +281,7 @@ test('guests that stop reading cost a cursor during thousands of writes, and cat
   for (const guest of stalled) {
     const end = await call('goOn', { ...guest, ...last, round: 2 })
     if (end === 'has it') caughtUp.push(guest)
-    else assert.is(end, 'LINK_CLOSED')
+    else assert.ok(['LINK_CLOSED', 'TRUNCATED'].includes(end), end)
   }
   assert.ok(caughtUp.length >= stalled.length / 2, `${caughtUp.length} caught up`)
   const expected = [...(await honest.rows()).keys()].map((id) => `${collection}/${id}`).sort()
