@@ -136,7 +136,7 @@ test('a group that does not exist ends with exit code 2 and the usage', async ()
 
 for (const { args, problem } of [
   { args: ['store', '--only', 'nothing'], problem: /--only: expected one of insert-batch, / },
-  { args: ['sync', '--only', 'get'], problem: /--only: expected one group out of actors, store/ },
+  { args: ['sync', '--only', 'get'], problem: /--only: expected one group out of actors, channel, store/ },
   { args: ['store', '--records', '999'], problem: /--records: expected 1000 to / },
   { args: ['actors', '--records', '1000'], problem: /--records: of the groups, store alone knows it/ },
 ]) {
