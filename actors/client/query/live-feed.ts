@@ -103,11 +103,12 @@ export class LiveFeed<T> implements AsyncIterable<T> {
     }
   }
 
-  async #pump(callback: (value: T) => void): Promise<void> {
+  async #pump(callback: (value: T) => unknown): Promise<void> {
     try {
       for await (const value of this) {
         try {
-          callback(value)
+          // One that is async is waited for, so that what it rejects with is not lost.
+          await callback(value)
         } catch (error) {
           this.#finish(error)
         }

@@ -36,6 +36,16 @@ test('first comes the record as it is, then what each commit made of it, and not
   await settle(watched.closed)
 })
 
+test('a callback that rejects ends the feed with its error, as one that throws does', async () => {
+  const { bugs, settle } = await opened()
+  const failing: () => unknown = () => Promise.reject(new Error('planted'))
+  const watched = bugs.watch('a', failing)
+
+  const ended = await settle(watched.closed.catch((error: Error) => error.message))
+
+  assert.is(ended, 'planted')
+})
+
 test('of a record that is not there undefined comes first, and its insert next', async () => {
   const { bugs, settle } = await opened()
   const iterator = bugs.watch('a')[Symbol.asyncIterator]()
