@@ -290,18 +290,9 @@ export class Collection<In = unknown, Out = Doc> {
   ): Promise<void> {
     const collection = this.name
     const { version } = this.#shape
-    const options = {
-      ...(version === undefined ? {} : { schema: version }),
-      ...(judge === undefined ? {} : { judge }),
-    }
-    return database.request((reply) => ({
-      type: 'record.write',
-      step,
-      collection,
-      inputs,
-      ...options,
-      reply,
-    }))
+    const schema = version === undefined ? {} : { schema: version }
+    const judged = judge === undefined ? schema : { ...schema, judge }
+    return database.request((reply) => ({ type: 'record.write', step, collection, inputs, ...judged, reply }))
   }
 
   #withId({ id, values }: ParsedDoc): RecordInput {

@@ -7,7 +7,7 @@ import { assert, BlazeError, limits } from '../../runtime/index.ts'
 import type { CryptoProvider, Env } from '../../runtime/index.ts'
 import type { Space } from '../team/index.ts'
 import { ChunkSweeper } from './chunk/chunk-sweep.ts'
-import { concernOf, LargeGate } from './chunk/large-gate.ts'
+import { LargeGate } from './chunk/large-gate.ts'
 import { hasLarge, LargeStore } from './chunk/large-store.ts'
 import type { GuestPolicy, GuestWritten } from './guest-policy.ts'
 import { guestDelete, guestStep, isHiddenHome } from './guest-step.ts'
@@ -112,7 +112,7 @@ export class DatabaseSession {
   }
 
   #dispatch(request: DatabaseRequest): void {
-    const large = this.#gate.isBusy ? this.#gate.wait(concernOf(request)) : undefined
+    const large = this.#gate.wait(request)
     if (large === undefined) this.#do(request)
     else void large.then(() => handleRequest(request, this.#closed, (open) => this.#do(open)))
   }
@@ -216,12 +216,14 @@ export class DatabaseSession {
       return
     }
     const ids = inputs.map(({ id }) => id)
-    const written = this.#gate.run(collection, ids, async () => {
-      const prepared = await this.#large.prepare(collection, inputs)
-      if (this.#closed !== undefined) throw this.#closed
-      // Nothing waits for its sync here: what is called next may be staged.
-      return { synced: this.#writer.write(collection, prepared, change) }
-    })
+    const written = this.#large.hold(inputs, () =>
+      this.#gate.run(collection, ids, async () => {
+        const prepared = await this.#large.prepare(collection, inputs)
+        if (this.#closed !== undefined) throw this.#closed
+        // Nothing waits for its sync here: what is called next may be staged.
+        return { synced: this.#writer.write(collection, prepared, change) }
+      }),
+    )
     answer(
       reply,
       written.then(({ synced }) => synced),

@@ -66,7 +66,8 @@ export class LiveFeed<T> implements AsyncIterable<T> {
       for (;;) {
         const delta = this.#end === undefined ? this.#open?.take() : undefined
         if (delta !== undefined) {
-          await this.#fetch(delta)
+          const fetching = fetchLarge(this.#database, [...delta.added, ...delta.changed])
+          if (fetching !== undefined) await this.#fetched(fetching)
           yield this.#tell(delta)
           continue
         }
@@ -83,10 +84,9 @@ export class LiveFeed<T> implements AsyncIterable<T> {
     }
   }
 
-  async #fetch({ added, changed }: LiveDelta): Promise<void> {
+  async #fetched(fetching: Promise<void>): Promise<void> {
     try {
-      await fetchLarge(this.#database, added)
-      await fetchLarge(this.#database, changed)
+      await fetching
     } catch (error) {
       this.#finish(error)
       throw error

@@ -2,60 +2,40 @@
  * Lets calls wait for writes of large values that were called before them: such a write takes its turns, others are staged at once.
  * Invariant: what concerns a record happens in the order of the calls; what concerns other records does not wait.
  */
+import { BlazeError, limits } from '../../../runtime/index.ts'
 import type { DatabaseRequest } from '../message.ts'
 import { hasLarge } from './large-store.ts'
 import type { RecordName } from '../record/record-change.ts'
 
 /** Which records a call is about; without ids all of the collection. */
-export type Concern =
-  'everything' | 'nothing' | { readonly collection: string; readonly ids?: readonly string[] }
-
-/** Guests and mirrors see what is synced, and wait for nothing. */
-export function concernOf(request: DatabaseRequest): Concern {
-  switch (request.type) {
-    case 'record.get':
-    case 'record.delete':
-      return { collection: request.collection, ids: [request.id] }
-    case 'record.write':
-      // A large one takes its place at once, by `run`.
-      return hasLarge(request.inputs)
-        ? 'nothing'
-        : { collection: request.collection, ids: request.inputs.map(({ id }) => id) }
-    case 'query.all':
-    case 'query.page':
-    case 'query.count':
-    case 'query.aggregate':
-    case 'query.explain':
-    case 'query.live':
-      return { collection: request.query.collection }
-    case 'transaction.step':
-      return concernOf(request.call)
-    case 'database.settle':
-    case 'database.flush':
-      return 'everything'
-    default:
-      return 'nothing'
-  }
-}
+type Concern = 'everything' | 'nothing' | { readonly collection: string; readonly ids?: readonly string[] }
 
 export class LargeGate {
   /** The end of the last of them, by collection and then id. None rejects. */
   readonly #busy = new Map<string, Map<string, Promise<void>>>()
 
-  get isBusy(): boolean {
-    return this.#busy.size > 0
-  }
+  /** Calls that wait. */
+  #waiting = 0
 
-  /** Resolves when the large writes under way that concern the call have ended; undefined when there are none. */
-  wait(concern: Concern): Promise<void> | undefined {
-    if (!this.isBusy || concern === 'nothing') return undefined
-    const ends = [...this.#ends(concern)]
-    return ends.length === 0 ? undefined : Promise.all(ends).then(() => undefined)
+  /**
+   * Resolves when the large writes under way that concern the call have ended; undefined when there are none. Throws `OVERLOADED` when too
+   * many calls wait.
+   */
+  wait(request: DatabaseRequest): Promise<void> | undefined {
+    const ended = this.#busy.size === 0 ? undefined : this.#after(concernOf(request))
+    if (ended === undefined) return undefined
+    if (this.#waiting >= limits.databaseMailMax) {
+      throw new BlazeError('OVERLOADED', 'too many calls wait for writes of large values')
+    }
+    this.#waiting += 1
+    return ended.then(() => {
+      this.#waiting -= 1
+    })
   }
 
   /** Runs a write of large values; later calls for the records wait for it. */
   async run<R>(collection: string, ids: readonly string[], work: () => Promise<R>): Promise<R> {
-    const before = this.wait({ collection, ids })
+    const before = this.#after({ collection, ids })
     const done = before === undefined ? work() : before.then(work)
     const end = done.then(ignore, ignore)
     for (const id of ids) this.#mark({ collection, id }, end)
@@ -64,6 +44,11 @@ export class LargeGate {
     } finally {
       for (const id of ids) this.#unmark({ collection, id }, end)
     }
+  }
+
+  #after(concern: Concern): Promise<void> | undefined {
+    const ends = [...this.#ends(concern)]
+    return ends.length === 0 ? undefined : Promise.all(ends).then(ignore)
   }
 
   *#ends(concern: Concern): Generator<Promise<void>> {
@@ -103,4 +88,26 @@ export class LargeGate {
 
 function ignore(): void {
   // Whoever called it is told.
+}
+
+/** Guests and mirrors see what is synced, and wait for nothing. */
+function concernOf(request: DatabaseRequest): Concern {
+  if ('query' in request) return { collection: request.query.collection }
+  switch (request.type) {
+    case 'record.get':
+    case 'record.delete':
+      return { collection: request.collection, ids: [request.id] }
+    case 'record.write':
+      // A large one takes its place at once, by `run`.
+      return hasLarge(request.inputs)
+        ? 'nothing'
+        : { collection: request.collection, ids: request.inputs.map(({ id }) => id) }
+    case 'transaction.step':
+      return concernOf(request.call)
+    case 'database.settle':
+    case 'database.flush':
+      return 'everything'
+    default:
+      return 'nothing'
+  }
 }

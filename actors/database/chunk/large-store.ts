@@ -40,20 +40,19 @@ export class LargeStore {
     this.#o = options
   }
 
-  /**
-   * The inputs with references in place of large values, once their chunks are synced. Rejects with `TOO_LARGE`, `OVERLOADED`, and with
-   * what a write says.
-   */
+  /** Runs a write of large values, which are counted from its call on. `OVERLOADED` when too much waits already. */
+  hold<R>(inputs: readonly RecordInput[], work: () => Promise<R>): Promise<R> {
+    let bytes = 0
+    for (const { values } of inputs) bytes += largeBytes(values.values())
+    return this.#hold(bytes, work)
+  }
+
+  /** The inputs with references in place of large values, once their chunks are synced. Rejects with `TOO_LARGE` and what a write says. */
   async prepare(collection: string, inputs: readonly RecordInput[]): Promise<readonly PreparedInput[]> {
     this.#o.writer.checkAllowed(collection)
-    let bytes = 0
-    for (const { values } of inputs)
-      for (const value of values.values()) if (isLarge(value)) bytes += value.length
-    return this.#hold(bytes, async () => {
-      const prepared: PreparedInput[] = []
-      for (const input of inputs) prepared.push(await this.#prepareOne(collection, input))
-      return prepared
-    })
+    const prepared: PreparedInput[] = []
+    for (const input of inputs) prepared.push(await this.#prepareOne(collection, input))
+    return prepared
   }
 
   /** The bytes, or undefined when a chunk is missing or is not what was written. */
@@ -84,7 +83,7 @@ export class LargeStore {
     return true
   }
 
-  /** Stores what another database holds under that reference; chunks that are here stay. Rejects as `prepare` does. */
+  /** Stores what another database holds under that reference; chunks that are here stay. Rejects as `hold` and `prepare` do. */
   async copy(owner: BlobOwner, large: Large, bytes: Uint8Array): Promise<void> {
     await this.#hold(bytes.length, () => this.#store(owner, large.blob, bytes))
   }
@@ -163,6 +162,12 @@ export class LargeStore {
   }
 }
 
+function largeBytes(values: Iterable<unknown>): number {
+  let bytes = 0
+  for (const value of values) if (isLarge(value)) bytes += value.length
+  return bytes
+}
+
 /** Whether the inputs have to be prepared before they are written. */
 export function hasLarge(inputs: readonly RecordInput[]): boolean {
   for (const { values } of inputs) for (const value of values.values()) if (isLarge(value)) return true
@@ -176,8 +181,7 @@ function dataOf(state: RecordState | undefined): Uint8Array | undefined {
 
 /** `TOO_LARGE` when the record would hold more than it may. */
 function checkSum(found: RecordState | undefined, { values }: RecordInput): void {
-  let bytes = 0
-  for (const value of values.values()) if (isLarge(value)) bytes += value.length
+  let bytes = largeBytes(values.values())
   for (const [field, { merge }] of found?.fields ?? []) {
     if (merge?.kind === 'large' && !values.has(field)) bytes += merge.bytes
   }

@@ -13,7 +13,7 @@ export function encodeDirectory(fences: readonly Fence[]): Uint8Array {
   return writer.finish()
 }
 
-/** `DAMAGED` for anything that `encodeDirectory` did not make. */
+/** `DAMAGED`, or `PROTOCOL_VIOLATION` where it ends too soon or too late, for anything that `encodeDirectory` did not make. */
 export function decodeDirectory(bytes: Uint8Array): Fence[] {
   const reader = new ByteReader(bytes, 'index directory')
   const fences: Fence[] = []

@@ -17,7 +17,7 @@ import type { RecordState } from '../record/record.ts'
 import { schemaStep } from '../record/schema-step.ts'
 import { writeSteps } from '../record/write-step.ts'
 import { checkDistinct } from '../record-writer.ts'
-import type { Change, RecordWriter } from '../record-writer.ts'
+import type { Change, PreparedInput, RecordInput, RecordWriter } from '../record-writer.ts'
 import { answer } from '../reply.ts'
 import type { KeyedView, RecordChange } from '../view/keyed-view.ts'
 import { RecordQueries } from '../view/record-queries.ts'
@@ -127,7 +127,7 @@ export class Transactions {
     this.#o.writer.checkAllowed(collection)
     checkDistinct(collection, inputs)
     const change = schemaStep(writeSteps[step], schema)
-    const prepared = hasLarge(inputs) ? await this.#o.large.prepare(collection, inputs) : inputs
+    const prepared = await this.#prepare(collection, inputs)
     const writes: TouchedStep[] = []
     for (const { id, values } of prepared) {
       const touched = await this.#touch(transaction, collection, id)
@@ -144,10 +144,13 @@ export class Transactions {
   async #judge(after: RecordState, judge: Judge): Promise<FieldChanges> {
     const { collection, id } = after
     const values = await judge(docOf(after))
-    const [large] = hasLarge([{ id, values }])
-      ? await this.#o.large.prepare(collection, [{ id, values }])
-      : []
-    return large?.values ?? values
+    const [prepared] = await this.#prepare(collection, [{ id, values }])
+    return prepared?.values ?? values
+  }
+
+  async #prepare(collection: string, inputs: readonly RecordInput[]): Promise<readonly PreparedInput[]> {
+    const { large } = this.#o
+    return hasLarge(inputs) ? large.hold(inputs, () => large.prepare(collection, inputs)) : inputs
   }
 
   async #delete(transaction: OpenTransaction, { collection, id }: Call<'record.delete'>): Promise<boolean> {
