@@ -6,7 +6,14 @@ export { parseDatabaseRegistration, parseInviteRegistration } from './connection
 export type { AcceptedMessage, Admission, ConnectionAccess, ConnectionClient } from './connection/index.ts'
 export { createDirectoryVolume } from './replica/index.ts'
 export type { OrderedStore, StoreOperation, Volume } from './replica/index.ts'
-export { enrolmentPsk, formatCode, mayAdminister, openSpace, roleNumber } from './team/index.ts'
+export {
+  enrolmentPsk,
+  formatCode,
+  formatDeviceId,
+  mayAdminister,
+  openSpace,
+  roleNumber,
+} from './team/index.ts'
 export type { Space } from './team/index.ts'
 
 // For applications.

@@ -64,7 +64,7 @@ export type {
 
 // Crypto.
 export { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, AEAD_TAG_BYTES, P256_PUBLIC_KEY_BYTES } from './crypto/index.ts'
-export { nodeCrypto } from './crypto/index.ts'
+export { nodeCrypto, redacted } from './crypto/index.ts'
 export type { Aead, CryptoProvider, Hmac, P256Key, ScryptCost, Signer, Verifier } from './crypto/index.ts'
 
 // Bytes.

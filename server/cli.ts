@@ -1,5 +1,5 @@
 /**
- * The command line: `serve`, `enroll`, `status`. Text for people, `--json` for programs.
+ * The command line: `serve`, `enroll`, `status`, `peers`, `rotate-key`. Text for people, `--json` for programs.
  *
  * Invariant: exit codes are a promise. 0: done, or stopped in order. 1: a fault while running. 2: could not start: arguments,
  * configuration, port taken, data directory in use. 3: no supervisor runs there.
@@ -13,9 +13,9 @@ import { controlSocketPath } from '../transports/index.ts'
 import type { ControlPlace } from '../transports/index.ts'
 import type { ConfigSources } from './config.ts'
 import { resolveConfig, resolveData } from './config.ts'
-import { requestCode, requestStatus } from './control.ts'
+import { requestCode, requestKeyChange, requestStatus } from './control.ts'
 import { serve } from './serve.ts'
-import { formatStatus } from './table.ts'
+import { formatPeers, formatStatus } from './table.ts'
 
 const exitCodes: Partial<Readonly<Record<ErrorCode, number>>> = {
   BAD_CONFIG: 2,
@@ -58,6 +58,12 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     )
   define('enroll', 'make another enrolment code on the running supervisor', runEnroll)
   define('status', 'show what the running supervisor does', runStatus)
+  define('peers', 'show the devices that are connected', runPeers)
+  define(
+    'rotate-key',
+    'give the running supervisor a new key, which devices learn when they connect',
+    runRotateKey,
+  )
   try {
     await program.parseAsync([...args], { from: 'user' })
   } catch (error) {
@@ -82,6 +88,27 @@ async function runServe(flags: Flags): Promise<number> {
 async function runEnroll(flags: Flags): Promise<number> {
   const enrolment = await requestCode({ place: findSupervisor(flags), env: createNodeEnv() })
   print(flags.json === true ? JSON.stringify({ event: 'enrolment', enrolment }) : enrolment)
+  return 0
+}
+
+async function runRotateKey(flags: Flags): Promise<number> {
+  const serverKey = await requestKeyChange({ place: findSupervisor(flags), env: createNodeEnv() })
+  if (flags.json === true) print(JSON.stringify({ event: 'rotated', serverKey }))
+  else
+    print(
+      [
+        `The server key is now ${serverKey}.`,
+        '  Devices that are connected learn it at once, others when they next connect.',
+        '  Codes and invites that were made before name the old key: make them anew.',
+      ].join('\n'),
+    )
+  return 0
+}
+
+async function runPeers(flags: Flags): Promise<number> {
+  const env = createNodeEnv()
+  const status = await requestStatus({ place: findSupervisor(flags), env })
+  print(flags.json === true ? JSON.stringify(status.peers) : formatPeers(status, env.now()))
   return 0
 }
 

@@ -20,6 +20,7 @@ export type ClientsMessage =
   | { readonly type: 'client.proven'; readonly name: string }
   | { readonly type: 'client.gone'; readonly name: string }
   /** Says goodbye to everyone, all at once; no more are taken. */
+  | { readonly type: 'clients.renew' }
   | { readonly type: 'clients.drain'; readonly reply: (count: number) => void }
 
 interface Client {
@@ -35,7 +36,8 @@ interface Clients {
 }
 
 export interface ClientsOptions {
-  readonly identity: ServerIdentity
+  /** As it is now: the keys may be changed while this runs. */
+  identity(): ServerIdentity
   readonly crypto: CryptoProvider
   readonly desk: DeskOptions
 }
@@ -62,6 +64,9 @@ export function clients(options: ClientsOptions): Behaviour<ClientsMessage> {
           break
         case 'client.gone':
           leave(state, message.name)
+          break
+        case 'clients.renew':
+          for (const { ref } of state.byName.values()) void ref.stop()
           break
         case 'clients.drain':
           state.draining = true
@@ -101,7 +106,7 @@ function accept(
   }
   const name = options.nextName()
   const proven = (): void => void ctx.self.tell({ type: 'client.proven', name })
-  const { identity, crypto } = options
+  const { crypto } = options
   const desk = createDesk(options.desk, {
     address,
     proven,
@@ -112,7 +117,7 @@ function accept(
     behaviour: acceptedConnection({
       link,
       crypto,
-      identity,
+      identity: options.identity(),
       access: desk,
     }),
     restart: 'temporary',

@@ -1,5 +1,5 @@
 /**
- * Requests on the control socket, both ends: what `blazedb enroll` and `blazedb status` ask of a running supervisor.
+ * Requests on the control socket, both ends: what `blazedb enroll`, `blazedb status` and `blazedb rotate-key` ask of a running supervisor.
  *
  * Invariant: an answer of another shape than expected is an error, never a guess.
  */
@@ -13,6 +13,7 @@ import type { Status } from './status.ts'
 const requestShape = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('enroll') }),
   z.strictObject({ op: z.literal('status') }),
+  z.strictObject({ op: z.literal('rotate-key') }),
 ])
 
 type ControlRequest = z.infer<typeof requestShape>
@@ -22,6 +23,7 @@ const answerShape = z.discriminatedUnion('ok', [
   z.object({ ok: z.literal(false), code: z.string(), message: z.string() }),
 ])
 
+const serverKeyShape = z.object({ serverKey: z.string() })
 const enrolmentShape = z.object({ enrolment: z.string() })
 
 const askMs = 5_000
@@ -30,19 +32,27 @@ export interface ControlTarget {
   /** URL of a new enrolment code. */
   createCode(): Promise<string>
   status(): Status
+  /** Resolves with the new server key, hexadecimal. */
+  rotateKey(): Promise<string>
 }
 
 /** Never rejects: faults are answers. */
 export async function answerControl(target: ControlTarget, request: unknown): Promise<unknown> {
   const parsed = requestShape.safeParse(request)
   if (!parsed.success)
-    return { ok: false, code: 'NOT_SUPPORTED', message: 'expected {"op":"enroll"} or {"op":"status"}' }
+    return {
+      ok: false,
+      code: 'NOT_SUPPORTED',
+      message: 'expected {"op":"enroll"}, {"op":"status"} or {"op":"rotate-key"}',
+    }
   try {
     switch (parsed.data.op) {
       case 'enroll':
         return { ok: true, result: { enrolment: await target.createCode() } }
       case 'status':
         return { ok: true, result: target.status() }
+      case 'rotate-key':
+        return { ok: true, result: { serverKey: await target.rotateKey() } }
     }
   } catch (error) {
     if (!(error instanceof BlazeError)) throw error
@@ -55,6 +65,13 @@ export async function requestCode(options: { place: ControlPlace; env: Env }): P
   const parsed = enrolmentShape.safeParse(await ask(options, { op: 'enroll' }))
   if (!parsed.success) throw new BlazeError('PROTOCOL_VIOLATION', 'the supervisor answered without a code')
   return parsed.data.enrolment
+}
+
+/** Has the supervisor that runs there take a new key; resolves with it. `NO_SUPERVISOR` when none runs there. */
+export async function requestKeyChange(options: { place: ControlPlace; env: Env }): Promise<string> {
+  const parsed = serverKeyShape.safeParse(await ask(options, { op: 'rotate-key' }))
+  if (!parsed.success) throw new BlazeError('PROTOCOL_VIOLATION', 'the supervisor answered without a key')
+  return parsed.data.serverKey
 }
 
 /** `NO_SUPERVISOR` when none runs there. */
@@ -98,6 +115,8 @@ function isStatus(value: unknown): value is Status {
     Array.isArray(value.actors) &&
     'databaseList' in value &&
     Array.isArray(value.databaseList) &&
+    'peers' in value &&
+    Array.isArray(value.peers) &&
     'uptimeMs' in value &&
     typeof value.uptimeMs === 'number'
   )

@@ -4,6 +4,7 @@
  * Invariant: plain JSON without secrets: no code, no key, no record.
  */
 import type { CellInfo } from '../runtime/index.ts'
+import type { PeerStatus } from './peer.ts'
 import type { SpaceInfo } from './storage.ts'
 
 export interface DatabaseStatus {
@@ -35,6 +36,10 @@ export interface Status extends Health {
   readonly rssBytes: number
   readonly listen: readonly string[]
   readonly ops: string | null
+  /** Device id of this supervisor. */
+  readonly device: string
+  /** Devices that are connected. */
+  readonly peers: readonly PeerStatus[]
   /** Devices that may host spaces. */
   readonly hosts: number
   /** The first enrolment code has not been claimed. */

@@ -4,7 +4,7 @@
  * Invariant: started left to right, so that nobody is let in before what they need is there; stopped right to left; a part that
  * crashes takes those after it along, since they may hold what it had given them. It reads no argument, no environment and no signal.
  */
-import { formatCode } from '../actors/index.ts'
+import { formatCode, formatDeviceId } from '../actors/index.ts'
 import type { Volume } from '../actors/index.ts'
 import { assert, BlazeError, createSystem, limits, spawnUnder, supervisor, toHex } from '../runtime/index.ts'
 import type { Behaviour, CellInfo, ChildSpec, CryptoProvider, Env, Ref, System } from '../runtime/index.ts'
@@ -21,10 +21,11 @@ import type { EnrolmentSecret } from './access/index.ts'
 import { clients } from './client.ts'
 import type { ClientsMessage } from './client.ts'
 import { answerControl } from './control.ts'
-import { openIdentity } from './identity.ts'
+import { openIdentity, rotateIdentity } from './identity.ts'
 import type { ServerIdentity } from './identity.ts'
 import { formatOperations, listenOperations } from './operations/index.ts'
 import type { OperationsAddress, OperationsServer } from './operations/index.ts'
+import { peersOf } from './peer.ts'
 import { createResource } from './resource/index.ts'
 import type { Resource } from './resource/index.ts'
 import type { DatabaseStatus, Health, Status } from './status.ts'
@@ -62,6 +63,8 @@ export interface Supervisor {
   enrolment(): string | undefined
   /** URL of another enrolment code. `QUOTA`, `POISONED`. */
   createCode(): Promise<string>
+  /** Takes a new server key and says goodbye to all clients, who come back and learn it. Resolves with the key, hexadecimal. `DAMAGED`. */
+  rotateKey(): Promise<string>
   health(): Health
   status(): Status
   /** Takes no more clients, says goodbye to those there are, closes the stores. Idempotent. */
@@ -96,6 +99,8 @@ class Tree implements Supervisor {
   #endpoint: NetworkEndpoint
   #address: OperationsAddress | undefined
   #stopping: Promise<void> | undefined
+  /** One change of the key at a time. */
+  #rotating: Promise<unknown> = Promise.resolve()
 
   constructor(options: SupervisorOptions) {
     this.#options = options
@@ -145,7 +150,7 @@ class Tree implements Supervisor {
     }
     this.#clients = spawnUnder(this.#root, {
       name: 'clients',
-      behaviour: clients({ identity, crypto, desk }),
+      behaviour: clients({ identity: () => this.#identity ?? identity, crypto, desk }),
     })
     const listeners: ChildSpec<never>[] = [this.#listener.spec]
     if (this.#control !== undefined) listeners.push(this.#control.spec)
@@ -175,6 +180,17 @@ class Tree implements Supervisor {
     return this.#formatCode(await access.createCode())
   }
 
+  rotateKey(): Promise<string> {
+    const rotated = this.#rotating.then(async () => {
+      this.#identity = await rotateIdentity(this.#options.world)
+      this.#clients?.tell({ type: 'clients.renew' })
+      this.#options.world.env.log.info('server.key.changed', { serverKey: this.#serverKey() })
+      return this.#serverKey()
+    })
+    this.#rotating = rotated.catch(() => undefined)
+    return rotated
+  }
+
   health(): Health {
     const tree = this.system.tree()
     const failed = this.#failed(tree)
@@ -191,17 +207,20 @@ class Tree implements Supervisor {
 
   status(): Status {
     const access = this.#access.current()
+    const tree = this.system.tree()
     return {
       ...this.health(),
       pid: process.pid,
       rssBytes: process.memoryUsage.rss(),
       listen: [formatEndpoint(this.#endpoint)],
       ops: this.#address === undefined ? null : formatOperations(this.#address),
+      device: this.#deviceId(),
+      peers: peersOf(tree),
       hosts: access?.hostCount ?? 0,
       enrolmentOpen: access?.enrolment() !== undefined,
       refused: this.#refusals.counts(),
       databaseList: (access?.databases() ?? []).map((row) => this.#databaseStatus(row)),
-      actors: this.system.tree(),
+      actors: tree,
     }
   }
 
@@ -350,6 +369,11 @@ class Tree implements Supervisor {
       secret,
       serverKey: this.#identity.staticPublicKey,
     })
+  }
+
+  #deviceId(): string {
+    const { crypto } = this.#options.world
+    return this.#identity === undefined ? '' : formatDeviceId(crypto, this.#identity.device.publicKey)
   }
 
   #serverKey(): string {

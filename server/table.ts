@@ -1,4 +1,4 @@
-/** `blazedb status` for people: what runs, what it hosts, and every actor. Columns are as wide as their widest cell. */
+/** `blazedb status` and `blazedb peers` for people: what runs, what it hosts, who is connected, and every actor. Columns are as wide as their widest cell. */
 import { formatDuration, formatMebibytes } from './operations/index.ts'
 import type { Status } from './status.ts'
 
@@ -7,6 +7,7 @@ export function formatStatus(status: Status, nowMs: number): string {
   const sections = [
     [
       `BlazeDB supervisor ${status.version}: ${health}`,
+      `device ${status.device}`,
       `up ${formatDuration(status.uptimeMs)}, ${formatMebibytes(status.rssBytes)}, process ${status.pid}`,
       `listens on ${status.listen.join(', ')}${status.ops === null ? '' : `, status page ${status.ops}/`}`,
       `${status.clients} clients connected, ${status.hosts} devices may host`,
@@ -38,6 +39,20 @@ export function formatStatus(status: Status, nowMs: number): string {
     ),
   ]
   return sections.join('\n\n')
+}
+
+/** `blazedb peers` for people. */
+export function formatPeers({ peers }: Status, nowMs: number): string {
+  if (peers.length === 0) return 'No device is connected.'
+  return formatTable(
+    ['DEVICE', 'ADDRESS', 'SINCE', 'SPACES'],
+    peers.map(({ device, remote, sinceMs, spaces }) => [
+      device,
+      remote,
+      formatDuration(nowMs - sinceMs),
+      String(spaces),
+    ]),
+  )
 }
 
 function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -1,5 +1,5 @@
 /** What opens a database, as applications give it. Invariant: exactly one of the two kinds; a key is copied. */
-import { isPlainObject } from '../../runtime/index.ts'
+import { isPlainObject, redacted } from '../../runtime/index.ts'
 import type { Secret } from '../database/index.ts'
 
 const KEY_BYTES = 32
@@ -13,12 +13,12 @@ export function checkSecret(password: unknown, key: unknown, where = ''): Secret
     if (!(key instanceof Uint8Array) || key.length !== KEY_BYTES) {
       throw new TypeError(`${where}key: expected ${KEY_BYTES} bytes`)
     }
-    return { key: new Uint8Array(key) }
+    return redacted({ key: new Uint8Array(key) })
   }
   if (typeof password !== 'string' || password.length === 0) {
     throw new TypeError(`${where}password: expected text that is not empty`)
   }
-  return { password }
+  return redacted({ password })
 }
 
 /** The same of one option: `{ password }` or `{ key }`, or a password as text. */

@@ -14,7 +14,7 @@ import type { Database } from '../database/index.ts'
 import type { Space } from '../team/index.ts'
 import { bounded, stepwise, type StepOptions, type WaitOptions } from './deadline.ts'
 import { Membership } from './membership.ts'
-import type { RemoteRecord } from './remote-node.ts'
+import { encodeRemote, type RemoteRecord } from './remote-node.ts'
 import { explain, rebasingState, stateOf, type SyncState, type SyncStatus } from './sync-status.ts'
 
 /** What the handle runs in. */
@@ -29,7 +29,7 @@ export class DatabaseSync {
   readonly #database: Database
   readonly #world: SyncWorld
   readonly #env: Env
-  readonly #remote: RemoteRecord
+  #remote: RemoteRecord
   readonly #membership: Membership
   /** Outlive the connection actor, whose lives and stores come and go. */
   readonly #marks = new MarkTable()
@@ -287,13 +287,14 @@ export class DatabaseSync {
     if (space === undefined || this.#stopped) return
     this.#forgetTeam = space.onTeamChanged(() => this.#teamMoved())
     const { transport } = this.#world
-    const { host, port, serverKey, database } = this.#remote
+    const { host, port, serverKey, serverDevice, database } = this.#remote
     this.#connection = this.#world.spawn({
       name: `connection-${toHex(space.spaceId).slice(0, 12)}-${toHex(space.replica.incarnation).slice(0, 8)}`,
       behaviour: dialedConnection({
         transport,
         endpoints: [{ transport: transport.name === 'memory' ? 'memory' : 'tls', host, port }],
         serverKey,
+        successor: { serverDevice, store: (key) => this.#pin(key) },
         staticKey: this.#membership.device.dhScalar,
         device: this.#membership.device.signer,
         marks: this.#marks,
@@ -306,6 +307,13 @@ export class DatabaseSync {
         },
       }),
     })
+  }
+
+  /** The supervisor has proven by its old key that this is its new one. */
+  async #pin(serverKey: Uint8Array): Promise<void> {
+    const remote = { ...this.#remote, serverKey }
+    await this.#database.updateIdentity({ remote: encodeRemote(remote) })
+    this.#remote = remote
   }
 
   #moved(report: ConnectionReport): void {

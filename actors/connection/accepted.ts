@@ -16,7 +16,7 @@ import {
 } from '../../runtime/index.ts'
 import { acceptChannel, type Channel, type Link } from '../../transports/index.ts'
 import { relay, type RelayMessage } from '../relay/index.ts'
-import type { Space } from '../team/index.ts'
+import { formatDeviceId, type Space } from '../team/index.ts'
 import { acceptedMachine, type ConnectionEvent } from './machine.ts'
 import type { Request } from './request.ts'
 import { Session } from './session.ts'
@@ -54,6 +54,7 @@ export interface AcceptedOptions {
   readonly crypto: CryptoProvider
   readonly identity: {
     readonly staticKey: Uint8Array
+    readonly retiredKeys?: readonly Uint8Array[]
     readonly pairingKey: Uint8Array
     readonly device: Signer
   }
@@ -122,6 +123,7 @@ class AcceptedCell {
           env: this.#ctx.env,
           crypto,
           staticKey: identity.staticKey,
+          ...(identity.retiredKeys === undefined ? {} : { retiredKeys: identity.retiredKeys }),
           pairingStaticKey: identity.pairingKey,
           device: identity.device,
           psk: (id) => access.psk(id),
@@ -175,7 +177,9 @@ class AcceptedCell {
     const client = this.#client
     return {
       remote: this.#o.link.remote,
-      ...(client === undefined ? {} : { device: toHex(client.deviceKey), pattern: client.pattern }),
+      ...(client === undefined
+        ? {}
+        : { device: formatDeviceId(this.#o.crypto, client.deviceKey), pattern: client.pattern }),
       relays: [...this.#relays.values()].map((open) => toHex(open.spaceId)),
       ...(this.#error === undefined ? {} : { error: this.#error.code }),
     }

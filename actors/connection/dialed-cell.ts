@@ -2,39 +2,16 @@
  * What the dialling side does in each state of its machine.
  * Invariant: results of an attempt or relay that is over change nothing; nothing that matters waits in a mailbox that can be full.
  */
-import {
-  BlazeError,
-  limits,
-  toHex,
-  type ErrorCode,
-  type MachineContext,
-  type Ref,
-  type Timer,
-} from '../../runtime/index.ts'
-import {
-  dialChannel,
-  formatEndpoint,
-  type Channel,
-  type Endpoint,
-  type Link,
-} from '../../transports/index.ts'
+import { BlazeError, limits, toHex, type MachineContext, type Ref, type Timer } from '../../runtime/index.ts'
+import { formatEndpoint, type Channel, type Endpoint, type Link } from '../../transports/index.ts'
 import { relay, type RelayMessage, type RelayReport } from '../relay/index.ts'
 import type { DialedMessage, DialedOptions } from './dialed-message.ts'
+import { settleRequest } from './dialed-request.ts'
+import { ceilingOf, failure, faultOf, isFinal } from './fault.ts'
 import type { ConnectionEvent } from './machine.ts'
 import { DATABASE_REGISTER, encodeDatabaseRegistration } from './request.ts'
+import { secureEndpoint, secureLink, type Secured } from './secure-link.ts'
 import { Session } from './session.ts'
-
-/** Codes that no retry heals; the connection waits in `refused` for a person. */
-const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'SERVER_KEY_MISMATCH',
-  'FORBIDDEN',
-  'DATABASE_EXISTS',
-  'CODE_INVALID',
-  'CODE_USED',
-  'CODE_EXPIRED',
-  'NOT_SUPPORTED',
-  'BAD_KEY',
-])
 
 interface OpenRelay {
   /** Of this life; streams begin again with every session. */
@@ -65,13 +42,19 @@ export class DialedCell {
   #relayAttempts = 0
   #reopen: Timer | undefined
   #registered: boolean
+  #serverKey: Uint8Array
+  #renewal: Timer | undefined
+  /** The channel that is to take the place of the one in use. */
+  #next: Channel | undefined
   #error: BlazeError | undefined
 
   constructor(o: DialedOptions, ctx: MachineContext<DialedMessage, ConnectionEvent>) {
     this.#o = o
     this.#ctx = ctx
     this.#registered = o.register === undefined
+    this.#serverKey = o.serverKey
     ctx.own(() => {
+      this.#next?.destroy()
       if (this.#channel !== undefined) this.#channel.destroy()
       else this.#link?.destroy()
     })
@@ -103,14 +86,12 @@ export class DialedCell {
     const link = this.#link
     const attempt = this.#attempt
     if (link === undefined) return
-    const { serverKey, staticKey, device, crypto } = this.#o
     this.#ctx.run(
-      () => dialChannel(link, { env: this.#ctx.env, crypto, pattern: 'XK', serverKey, staticKey, device }),
-      (result) => {
-        if (!result.ok) return failure(attempt, faultOf(result.error))
-        const { channel, server } = result.value
-        return { type: 'dialed.secured', attempt, channel, deviceKey: server.deviceKey }
-      },
+      () => secureLink(this.#o, this.#ctx.env, link, this.#serverKey),
+      (result) =>
+        result.ok
+          ? { type: 'dialed.secured', attempt, secured: result.value }
+          : failure(attempt, faultOf(result.error)),
     )
     this.#report()
   }
@@ -181,6 +162,7 @@ export class DialedCell {
     this.#told = undefined
     this.#reopen?.cancel()
     this.#reopen = undefined
+    this.#renewal?.cancel()
     if (relayRef !== undefined) void relayRef.stop()
     if (channel !== undefined) channel.close()
     else link?.destroy()
@@ -188,10 +170,7 @@ export class DialedCell {
   }
 
   backOff(): void {
-    const ceilingMs = Math.min(
-      limits.failoverMaxMs,
-      limits.failoverFirstMs * 2 ** Math.min(this.#attempts, 16),
-    )
+    const ceilingMs = ceilingOf(limits.failoverFirstMs, limits.failoverMaxMs, this.#attempts)
     this.#attempts += 1
     this.#endpointAt += 1
     this.#ctx.after(this.#ctx.env.random() * ceilingMs, { type: 'dialed.retry' })
@@ -208,11 +187,23 @@ export class DialedCell {
         return { type: 'connection.dialed' }
       case 'dialed.secured':
         if (this.#isLate(message.attempt, 'handshake')) {
-          message.channel.destroy()
+          message.secured.channel.destroy()
           return undefined
         }
-        this.#secured(message.channel, message.deviceKey)
+        this.#secured(message.secured)
         return { type: 'connection.secured' }
+      case 'dialed.renew':
+        this.#renew()
+        return undefined
+      case 'dialed.renewed':
+        this.#renewed(message.attempt, message.secured)
+        return undefined
+      case 'dialed.renewFailed':
+        if (this.#isLate(message.attempt, 'syncing')) return undefined
+        this.#planRenewal(limits.channelRenewRetryMs)
+        if (!isFinal(message.error)) return undefined
+        this.#error = message.error
+        return { type: 'connection.refused' }
       case 'dialed.registered':
         this.#registered = true
         return this.#isLate(message.attempt, 'authenticated') ? undefined : { type: 'connection.registered' }
@@ -220,7 +211,7 @@ export class DialedCell {
         // The end of a link may be told by more than one of those who used it.
         if (message.attempt !== this.#attempt) return undefined
         this.#error = message.error
-        return { type: FINAL.has(message.error.code) ? 'connection.refused' : 'connection.failed' }
+        return { type: isFinal(message.error) ? 'connection.refused' : 'connection.failed' }
       case 'dialed.relay':
         this.#relayMoved()
         return undefined
@@ -238,19 +229,9 @@ export class DialedCell {
       case 'dialed.mark':
         this.#ask()
         return undefined
-      case 'dialed.request': {
-        const session = this.#session
-        const { operation, body, timeoutMs, settle } = message
-        if (session === undefined) {
-          settle({ error: new BlazeError('OFFLINE', 'there is no connection to the supervisor now') })
-          return undefined
-        }
-        session.request(operation, body, timeoutMs).then(
-          (answer) => settle({ body: answer }),
-          (error: unknown) => settle({ error: faultOf(error) }),
-        )
+      case 'dialed.request':
+        settleRequest(this.#session, message)
         return undefined
-      }
     }
   }
 
@@ -275,10 +256,60 @@ export class DialedCell {
     )
   }
 
-  #secured(channel: Channel, deviceKey: Uint8Array): void {
+  /** A channel lasts an hour; before that a new one is made beside it, by a fresh handshake over a fresh link. */
+  #planRenewal(waitMs: number): void {
+    this.#renewal?.cancel()
+    this.#renewal = this.#ctx.after(waitMs, { type: 'dialed.renew' })
+  }
+
+  #renew(): void {
+    const attempt = this.#attempt
+    if (this.#session?.waiting !== 0 || this.#state !== 'syncing') {
+      this.#planRenewal(limits.channelRenewRetryMs)
+      return
+    }
+    this.#ctx.run(
+      async (signal) => {
+        const secured = await secureEndpoint(
+          this.#o,
+          this.#ctx.env,
+          this.#endpoint(),
+          this.#serverKey,
+          signal,
+        )
+        if (signal.aborted) secured.channel.destroy()
+        else this.#next = secured.channel
+        return secured
+      },
+      (result) =>
+        result.ok
+          ? { type: 'dialed.renewed', attempt, secured: result.value }
+          : { type: 'dialed.renewFailed', attempt, error: faultOf(result.error) },
+    )
+  }
+
+  /** The relay begins anew on the new channel, from what both sides hold; what the old one had under way is asked for again. */
+  #renewed(attempt: number, secured: Secured): void {
+    this.#next = undefined
+    const session = this.#session
+    const late = this.#isLate(attempt, 'syncing') || session === undefined
+    if (late || session.waiting > 0) {
+      secured.channel.close()
+      if (!late) this.#planRenewal(limits.channelRenewRetryMs)
+      return
+    }
+    this.hangUp('syncing')
+    this.#attempt += 1
+    this.#secured(secured)
+    this.openRelay()
+  }
+
+  #secured({ channel, deviceKey, serverKey }: Secured): void {
     this.#channel = channel
     this.#peer = deviceKey
+    this.#serverKey = serverKey
     this.#error = undefined
+    this.#planRenewal(limits.channelRenewMs * (1 - this.#ctx.env.random() / 10))
     const attempt = this.#attempt
     const session = new Session({
       channel,
@@ -343,10 +374,7 @@ export class DialedCell {
     this.#session?.reset(open.stream, error)
     this.#relay = undefined
     void open.ref.stop()
-    const ceilingMs = Math.min(
-      limits.relayRetryMaxMs,
-      limits.relayRetryFirstMs * 2 ** Math.min(this.#relayAttempts, 16),
-    )
+    const ceilingMs = ceilingOf(limits.relayRetryFirstMs, limits.relayRetryMaxMs, this.#relayAttempts)
     this.#relayAttempts += 1
     this.#reopen = this.#ctx.after(ceilingMs * (0.5 + this.#ctx.env.random() / 2), { type: 'dialed.reopen' })
     this.#report()
@@ -369,14 +397,4 @@ export class DialedCell {
       roundTripMs: this.#channel?.roundTripMs,
     })
   }
-}
-
-function failure(attempt: number, error: BlazeError): DialedMessage {
-  return { type: 'dialed.failed', attempt, error }
-}
-
-function faultOf(error: unknown): BlazeError {
-  return error instanceof BlazeError
-    ? error
-    : new BlazeError('UNREACHABLE', 'the connection failed', { cause: error })
 }

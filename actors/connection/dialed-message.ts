@@ -1,9 +1,10 @@
 /** What the dialling side of a connection is told, what it needs, and what it reports. No code, only shapes. */
 import type { BlazeError, CryptoProvider, Signer } from '../../runtime/index.ts'
-import type { Channel, Endpoint, Link, Transport } from '../../transports/index.ts'
+import type { Endpoint, Link, Transport } from '../../transports/index.ts'
 import type { RelayReport } from '../relay/index.ts'
 import type { Space } from '../team/index.ts'
 import type { MarkTable } from './mark-table.ts'
+import type { Secured } from './secure-link.ts'
 
 export interface DialedOptions {
   readonly transport: Transport
@@ -11,6 +12,11 @@ export interface DialedOptions {
   readonly endpoints: readonly Endpoint[]
   /** The supervisor's pinned P-256 static key, 65 bytes. */
   readonly serverKey: Uint8Array
+  /** How a planned change of that key is taken: only from the supervisor's Ed25519 key, and stored before it is used. Absent: never. */
+  readonly successor?: {
+    readonly serverDevice: Uint8Array
+    store(serverKey: Uint8Array): Promise<void>
+  }
   /** This device's P-256 scalar and Ed25519 key. */
   readonly staticKey: Uint8Array
   readonly device: Signer
@@ -41,7 +47,10 @@ export interface ConnectionReport {
 /** `attempt`: the number of the dial it belongs to; what is late is ignored. `relay`: likewise of the relay. */
 export type DialedMessage =
   | { type: 'dialed.linked'; attempt: number; link: Link }
-  | { type: 'dialed.secured'; attempt: number; channel: Channel; deviceKey: Uint8Array }
+  | { type: 'dialed.secured'; attempt: number; secured: Secured }
+  | { type: 'dialed.renew' }
+  | { type: 'dialed.renewed'; attempt: number; secured: Secured }
+  | { type: 'dialed.renewFailed'; attempt: number; error: BlazeError }
   | { type: 'dialed.registered'; attempt: number }
   | { type: 'dialed.failed'; attempt: number; error: BlazeError }
   | { type: 'dialed.relay' }

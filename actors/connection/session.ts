@@ -124,6 +124,11 @@ export class Session {
     this.#routes.delete(stream)
   }
 
+  /** Requests without an answer yet. */
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
   /** False once either side has ended the stream. */
   has(stream: number): boolean {
     return this.#routes.has(stream)

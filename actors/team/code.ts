@@ -2,7 +2,7 @@
  * The two URLs that people pass on, PROTOCOL §11: an enrolment code of a server, an invite to a team.
  * Invariant: text that parses formats back to itself, and no error message repeats a secret.
  */
-import { BlazeError, ByteReader, ByteWriter, limits, P256_PUBLIC_KEY_BYTES } from '../../runtime/index.ts'
+import { BlazeError, ByteReader, ByteWriter, limits, P256_PUBLIC_KEY_BYTES, redacted } from '../../runtime/index.ts'
 import type { CryptoProvider } from '../../runtime/index.ts'
 
 const VERSION = 1
@@ -80,7 +80,7 @@ export function parseCode(text: string): EnrolmentCode | InviteCode {
   const address = {
     host: shown.replace(/^\[|\]$/g, ''),
     port,
-    secret: reader.bytes(32),
+    secret: redacted(reader.bytes(32)),
     serverKey: reader.bytes(P256_PUBLIC_KEY_BYTES),
   }
   if (address.serverKey[0] !== 4) throw invalid('a server key starting 0x04', `${address.serverKey[0]}`)

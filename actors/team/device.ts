@@ -2,7 +2,7 @@
  * The keys by which a device is known, public and private halves.
  * Invariant: private halves are made from `Env` entropy and leave this module only for the sealed identity of a database.
  */
-import { BlazeError, ByteReader, concatBytes, P256_PUBLIC_KEY_BYTES } from '../../runtime/index.ts'
+import { BlazeError, ByteReader, concatBytes, P256_PUBLIC_KEY_BYTES, redacted } from '../../runtime/index.ts'
 import type { CryptoProvider, Env, P256Key, Signer } from '../../runtime/index.ts'
 
 const SIGN_KEY_BYTES = 32
@@ -49,6 +49,7 @@ export function openDeviceIdentity(options: {
   const { crypto, signSeed, dhScalar } = options
   const signer = crypto.createSigner(signSeed)
   const dh = crypto.createP256(dhScalar)
+  for (const secret of [signSeed, dhScalar]) redacted(secret)
   return { signSeed, dhScalar, signer, dh, keys: { signKey: signer.publicKey, dhKey: dh.publicKey } }
 }
 

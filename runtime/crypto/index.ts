@@ -13,3 +13,4 @@ export type {
 } from './crypto-provider.ts'
 export { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, AEAD_TAG_BYTES, P256_PUBLIC_KEY_BYTES } from './crypto-provider.ts'
 export { nodeCrypto } from './node-crypto.ts'
+export { redacted } from './redacted.ts'

@@ -60,4 +60,6 @@ export const supervisorLimits = {
   clientStopMs: 1_500,
   /** Milliseconds of a whole clean stop; what is not done by then is cut off. */
   supervisorStopMs: 4_500,
+  /** Former keys of a supervisor that it still answers: a device may miss this many changes, and each costs a wrong hello one more try. */
+  retiredKeysMax: 2,
 } as const

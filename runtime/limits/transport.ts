@@ -66,6 +66,10 @@ export const transportLimits = {
   bytesPerKey: 1_073_741_824,
   /** Milliseconds after which a side that has something to send takes a new key first; costs a record of 26 bytes. */
   keyAgeMs: 600_000,
+  /** Milliseconds from its handshake to when a channel is renewed at the latest: ten tries before it ends. A tenth of it is drawn off by chance. */
+  channelRenewMs: 3_300_000,
+  /** Milliseconds between two tries to renew a channel. */
+  channelRenewRetryMs: 30_000,
   /** Milliseconds from the handshake of a channel to its orderly end: an hour, after which only a fresh handshake goes on. */
   channelAgeMs: 3_600_000,
   /** Bytes of the text of an error on the wire. */

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { parseCode } from '../../actors/team/index.ts'
-import { createNodeEnv } from '../../runtime/index.ts'
+import { formatDeviceId, parseCode } from '../../actors/team/index.ts'
+import { createNodeEnv, nodeCrypto, toHex } from '../../runtime/index.ts'
 import { createTlsTransport, parseEndpoint } from '../../transports/index.ts'
 import { portOf } from '../contracts/transport.ts'
 import { SpecDevice } from './device.ts'
@@ -90,6 +90,34 @@ test('serve says where it is, answers, makes codes, shows its status, and stops 
   assert.is(end.stdout.split('\n').length, 2, 'one line on stdout')
   for (const line of end.stderr.trim().split('\n')) assert.type(JSON.parse(line).msg, 'string')
   assert.is(existsSync(join(data, 'control.sock')), false)
+})
+
+test('a device that is connected is a peer by its device id, and learns a key that is changed', async () => {
+  const { ready } = await serve()
+  const endpoint = parseEndpoint(ready.listen[0] ?? '')
+  const code = parseCode(ready.enrolment ?? '')
+  assert.match((await run('peers', '--data', data)).stdout, 'No device is connected.')
+  const device = new SpecDevice(env, createTlsTransport(env))
+  await device.redeem(ready.enrolment ?? '', endpoint)
+  const connected = await device.connect(endpoint, code.serverKey)
+
+  const id = formatDeviceId(nodeCrypto, device.key)
+  assert.match(
+    (await run('peers', '--data', data)).stdout,
+    new RegExp(String.raw`^DEVICE.*\n${id} +127\.0\.0\.1:`),
+  )
+  const [peer, ...others] = JSON.parse((await run('peers', '--data', data, '--json')).stdout)
+  assert.equal([peer.device, others.length], [id, 0])
+
+  const rotated = await run('rotate-key', '--data', data, '--json')
+  assert.is(rotated.code, 0, rotated.stderr)
+  const { serverKey } = JSON.parse(rotated.stdout)
+  assert.is(await connected.closed, undefined, 'it is told goodbye')
+  const enrolled = await run('enroll', '--data', data)
+  assert.is(toHex(parseCode(enrolled.stdout).serverKey), serverKey)
+  const again = await device.connect(endpoint, parseCode(enrolled.stdout).serverKey)
+  again.close()
+  assert.match((await run('rotate-key', '--data', data)).stdout, /^The server key is now 04[0-9a-f]{128}\./)
 })
 
 test('a restart keeps the key, and shows the code until a device has redeemed it', async () => {

@@ -2,7 +2,7 @@
  * The accepting side of the secure channel: learns who dials, by key or by code, and says yes or no.
  * Invariant: until the client has proven itself the only answers are `refused` and `busy`; after that it gets the exact code.
  */
-import { BlazeError, errorNumber, limits } from '../../runtime/index.ts'
+import { assert, BlazeError, errorNumber, limits } from '../../runtime/index.ts'
 import type { CryptoProvider, Env, ErrorCode, Signer } from '../../runtime/index.ts'
 import type { Link } from '../link.ts'
 import { createHandshake, createP256Dh } from '../noise/index.ts'
@@ -53,6 +53,8 @@ export interface AcceptChannelOptions {
   readonly crypto: CryptoProvider
   /** The P-256 private key that clients pin, 32 bytes. */
   readonly staticKey: Uint8Array
+  /** Keys that it took the place of: who still pins one learns the present key, and no less than that. */
+  readonly retiredKeys?: readonly Uint8Array[]
   /** Another one, for pairing only. */
   readonly pairingStaticKey: Uint8Array
   readonly device: Signer
@@ -74,7 +76,7 @@ export async function acceptChannel(
   const { env } = options
   const exchange = new HandshakeExchange(env, link)
   try {
-    const { handshake, hello, staticKey } = await welcome(exchange, link, options)
+    const { handshake, hello, staticKey, successor } = await welcome(exchange, link, options)
     const { client, transcript, cipher } = await verify(exchange, handshake, hello, options)
 
     const authorization = await exchange.within(options.authorize(client))
@@ -94,7 +96,10 @@ export async function acceptChannel(
     const signature = device.sign(serverProofBytes(transcript, sessionId, staticKey))
     const deviceKey = device.publicKey
     exchange.send(
-      sealComplete(cipher, encodeGrant({ deviceKey, signature, sessionId, staticKey, mayHost, pairing })),
+      sealComplete(
+        cipher,
+        encodeGrant({ deviceKey, signature, sessionId, staticKey, mayHost, successor, pairing }),
+      ),
     )
     exchange.release()
     const streamsMax = limits.streamsMax
@@ -117,8 +122,10 @@ export function refuseLink(link: Link, reason: RefusalReason): void {
 interface Welcomed {
   readonly handshake: Handshake
   readonly hello: Hello & { readonly challenge: Uint8Array }
-  /** Our pinned public key. */
+  /** The public key to pin. */
   readonly staticKey: Uint8Array
+  /** The client dialled a key that is retired. */
+  readonly successor: boolean
 }
 
 async function welcome(
@@ -137,25 +144,52 @@ async function welcome(
       throw new BlazeError('CODE_INVALID', 'a client came with an unknown code or invite')
     }
     const dh = createP256Dh(crypto)
-    const pinned = dh.fromPrivate(options.staticKey)
-    const handshake = createHandshake({
-      pattern,
-      dh,
-      crypto,
-      initiator: false,
-      prologue: encodePrologue(pattern, id, options.bound === false ? new Uint8Array(0) : link.binding),
-      staticKey: pattern === 'XK' ? pinned : dh.fromPrivate(options.pairingStaticKey),
-      ...(psk === undefined ? {} : { psk }),
-      entropy: (bytes) => env.entropy(bytes),
-    })
-    parseFeatures(handshake.readMessage(hello.message))
+    const pinned = dh.fromPrivate(options.staticKey).publicKey
+    const respond = (key: Uint8Array): Answered => {
+      const handshake = createHandshake({
+        pattern,
+        dh,
+        crypto,
+        initiator: false,
+        prologue: encodePrologue(pattern, id, options.bound === false ? new Uint8Array(0) : link.binding),
+        staticKey: dh.fromPrivate(key),
+        ...(psk === undefined ? {} : { psk }),
+        entropy: (bytes) => env.entropy(bytes),
+      })
+      return { handshake, features: handshake.readMessage(hello.message), successor: key !== keys[0] }
+    }
+    const keys =
+      pattern === 'XK' ? [options.staticKey, ...(options.retiredKeys ?? [])] : [options.pairingStaticKey]
+    const { handshake, features, successor } = respondWith(keys, respond)
+    parseFeatures(features)
     const payload = encodeWelcomePayload({ challenge, timeMs: env.now(), streamsMax: limits.streamsMax })
     exchange.send(encodeWelcome(handshake.writeMessage(payload)))
-    return { handshake, hello: { ...hello, challenge }, staticKey: pinned.publicKey }
+    return { handshake, hello: { ...hello, challenge }, staticKey: pinned, successor }
   } catch (error) {
     if (error instanceof BlazeError && error.code === 'BUSY') exchange.refuse(encodeRefusal('busy'))
     else if (isRefusable(error)) exchange.refuse(encodeRefusal('refused'))
     throw error
+  }
+}
+
+interface Answered {
+  readonly handshake: Handshake
+  readonly features: Uint8Array
+  readonly successor: boolean
+}
+
+/** With the first of the keys that the hello was made to. Throws what the last one says when it was made to none. */
+function respondWith(
+  [key, ...others]: readonly Uint8Array[],
+  respond: (key: Uint8Array) => Answered,
+): Answered {
+  assert(key !== undefined, 'a server has a key')
+  if (others.length === 0) return respond(key)
+  try {
+    return respond(key)
+  } catch (error) {
+    if (!(error instanceof BlazeError && error.code === 'HANDSHAKE_FAILED')) throw error
+    return respondWith(others, respond)
   }
 }
 

@@ -40,7 +40,12 @@ interface DialIdentity {
 
 export type DialChannelOptions = DialIdentity &
   (
-    | { readonly pattern: 'XK'; readonly serverKey: Uint8Array }
+    | {
+        readonly pattern: 'XK'
+        readonly serverKey: Uint8Array
+        /** The server's Ed25519 key as pairing told it: only this one may name another key to pin. Absent: none may. */
+        readonly serverDevice?: Uint8Array
+      }
     | {
         readonly pattern: 'XXpsk3'
         /** Of the code or invite, 16 bytes. */
@@ -55,7 +60,7 @@ export type DialChannelOptions = DialIdentity &
 export interface ChannelServer {
   /** Ed25519, 32 bytes. */
   readonly deviceKey: Uint8Array
-  /** P-256, 65 bytes: the key to pin. */
+  /** P-256, 65 bytes: the key to pin; under XK another than was dialled only where the server's device signed it as its successor. */
   readonly staticKey: Uint8Array
   readonly rights: { readonly mayHost: boolean }
   readonly pairing: Uint8Array
@@ -119,7 +124,7 @@ async function shake(exchange: HandshakeExchange, link: Link, options: DialChann
   exchange.send(encodeHello({ pattern, id, message: handshake.writeMessage(encodeFeatures()) }))
   const answer = await exchange.next()
   const refusal = parseRefusal(answer)
-  if (refusal !== undefined) throw refusedHello(refusal, options)
+  if (refusal !== undefined) throw refusedHello(refusal, options, link.remote)
   const welcome = parseWelcomePayload(handshake.readMessage(parseWelcome(answer)))
 
   const proof = deviceProofBytes(handshake.handshakeHash, welcome.challenge, staticKey.publicKey)
@@ -164,14 +169,28 @@ function checkGrant(grant: Grant, transcript: Uint8Array, options: DialChannelOp
     throw new BlazeError('HANDSHAKE_FAILED', 'the proof of the server does not verify')
   }
   const expected = options.pattern === 'XK' ? options.serverKey : options.expectServerKey
-  if (expected !== undefined && !crypto.equal(expected, grant.staticKey)) {
-    throw new BlazeError('SERVER_KEY_MISMATCH', 'the server names another key than the expected one')
-  }
+  if (expected === undefined || crypto.equal(expected, grant.staticKey)) return
+  if (isSuccessor(grant, options)) return
+  throw new BlazeError(
+    'SERVER_KEY_MISMATCH',
+    options.pattern === 'XK'
+      ? 'the server names another key than the pinned one, and the device known from pairing has not signed the change'
+      : 'the server has another key than the one in the code: the key was changed since the code was made, or another server answers; make a new code on the server',
+  )
 }
 
-function refusedHello(reason: RefusalReason, options: DialChannelOptions): BlazeError {
+/** The handshake has proven the old key, and `checkGrant` the signature over this session and the new one. */
+function isSuccessor(grant: Grant, options: DialChannelOptions): boolean {
+  if (options.pattern !== 'XK' || options.serverDevice === undefined || !grant.successor) return false
+  return options.crypto.equal(options.serverDevice, grant.deviceKey)
+}
+
+function refusedHello(reason: RefusalReason, options: DialChannelOptions, remote: string): BlazeError {
   if (reason === 'busy' || options.pattern !== 'XK') return refusedVerify(reason, options)
-  return new BlazeError('SERVER_KEY_MISMATCH', 'the server does not own the pinned key')
+  return new BlazeError(
+    'SERVER_KEY_MISMATCH',
+    `${remote} does not own the pinned key: it was set up anew, or somebody answers in its place`,
+  )
 }
 
 function refusedVerify(reason: RefusalReason, options: DialChannelOptions): BlazeError {

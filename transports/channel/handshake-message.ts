@@ -32,6 +32,7 @@ const PATTERN_NUMBERS = { XK: 1, XXpsk3: 2 } as const
 const DEVICE_KEY_BYTES = 32
 const SIGNATURE_BYTES = 64
 const MAY_HOST = 1
+const SUCCESSOR = 2
 
 export type RefusalReason = keyof typeof REASONS
 
@@ -59,6 +60,8 @@ export interface Grant extends DeviceProof {
   /** The server's pinned key, which is not the one of the handshake in pairing. */
   readonly staticKey: Uint8Array
   readonly mayHost: boolean
+  /** `staticKey` follows the one that was dialled, which is retired. */
+  readonly successor: boolean
   readonly pairing: Uint8Array
 }
 
@@ -172,7 +175,7 @@ export function encodeGrant(grant: Grant): Uint8Array {
   writer
     .bytes(grant.sessionId)
     .bytes(grant.staticKey)
-    .u8(grant.mayHost ? MAY_HOST : 0)
+    .u8((grant.mayHost ? MAY_HOST : 0) | (grant.successor ? SUCCESSOR : 0))
   return writer.u32(grant.pairing.length).bytes(grant.pairing).finish()
 }
 
@@ -186,10 +189,12 @@ export function parseComplete(body: Uint8Array): Complete {
   const sessionId = reader.bytes(SESSION_ID_BYTES).slice()
   const staticKey = reader.bytes(P256_PUBLIC_KEY_BYTES).slice()
   // Rights of later versions are not ours to refuse.
-  const mayHost = (reader.u8() & MAY_HOST) !== 0
+  const rights = reader.u8()
+  const mayHost = (rights & MAY_HOST) !== 0
+  const successor = (rights & SUCCESSOR) !== 0
   const pairing = reader.bytes(reader.u32()).slice()
   reader.end()
-  return { kind: 'granted', grant: { ...proof, sessionId, staticKey, mayHost, pairing } }
+  return { kind: 'granted', grant: { ...proof, sessionId, staticKey, mayHost, successor, pairing } }
 }
 
 function readDeviceProof(reader: ByteReader): DeviceProof {

@@ -28,13 +28,18 @@ export class ConnectionWorld extends ExchangeWorld {
   readonly system: System = createSystem({ env: this.simulation.env('pi cells') })
   readonly accepted: Ref<AcceptedMessage>[] = []
   dials = 0
+  /** Keys of the supervisor for links from now on. */
+  identity: { staticKey: Uint8Array; retiredKeys: Uint8Array[] } = {
+    staticKey: derive('pi static'),
+    retiredKeys: [],
+  }
   #listener: Listener | undefined
   #number = 0
 
   async listen(access: ConnectionAccess): Promise<void> {
     this.#listener = await this.network.transport('pi').listen(PI, (link) => {
       const identity = {
-        staticKey: derive('pi static'),
+        ...this.identity,
         pairingKey: derive('pi pairing'),
         device: device('pi').signer,
       }

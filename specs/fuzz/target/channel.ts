@@ -172,6 +172,7 @@ export const channelTargets: readonly FuzzTarget[] = [
         sessionId: fill(16, 4),
         staticKey: point,
         mayHost: true,
+        successor: false,
         pairing: fill(30, 5),
       }),
       encodeErrorBody(4, 'no such code'),

@@ -11,6 +11,7 @@ interface Case {
   readonly tcId: number
   readonly comment: string
   readonly result: 'valid' | 'acceptable' | 'invalid'
+  readonly flags: readonly string[]
 }
 interface Group<Test extends Case> {
   readonly tests: readonly Test[]
@@ -53,10 +54,34 @@ const aead =
     'wycheproof-aes_gcm.json',
   )
 const ecdh = readSharedVectors<File<EcdhCase>>('wycheproof-ecdh_secp256r1_ecpoint.json')
+const ecdhSpki = readSharedVectors<File<EcdhCase>>('wycheproof-ecdh_secp256r1.json')
 const ed25519 =
   readSharedVectors<File<SignatureCase, { publicKey: { pk: string } }>>('wycheproof-ed25519.json')
 const hkdf = readSharedVectors<File<HkdfCase>>('wycheproof-hkdf_sha256.json')
 const hmac = readSharedVectors<File<MacCase, { tagSize: number }>>('wycheproof-hmac_sha256.json')
+
+/** What each file tests, as its vectors are flagged. A flag that is not here was looked at by nobody. */
+const FLAGS: Readonly<Record<string, string>> = {
+  aead: 'Ktv Pseudorandom SpecialCase ModifiedTag SmallIv CounterWrap LongIv ZeroLengthIv',
+  ecdh:
+    'Normal CompressedPublic CompressedPoint EdgeCaseSharedSecret EdgeCaseEphemeralKey EdgeCaseDoubling AdditionChain ' +
+    'CVE-2017-8932 InvalidCurveAttack InvalidEncoding InvalidCompressedPublic WrongCurve',
+  ecdhSpki:
+    'Normal CompressedPublic CompressedPoint EdgeCaseSharedSecret EdgeCaseEphemeralKey EdgeCaseDoubling AdditionChain ' +
+    'CVE-2017-8932 InvalidCurveAttack InvalidEncoding InvalidCompressedPublic WrongCurve ModifiedPublicPoint InvalidPublic ' +
+    'WrongOrder UnnamedCurve UnusedParam ModifiedGenerator NegativeCofactor NoCofactor ModifiedCofactor LargeCofactor ' +
+    'ModifiedPrime ModifiedGroup ModifiedCurveParameter WeakPublicKey InvalidAsn',
+  ed25519:
+    'Valid InvalidSignature TruncatedSignature SignatureWithGarbage CompressedSignature InvalidEncoding ' +
+    'SignatureMalleability Ktv InvalidKtv TinkOverflow',
+  hkdf: 'EmptySalt Normal MaximalOutputSize SizeTooLarge OutputCollision',
+  hmac: 'Pseudorandom ModifiedTag',
+}
+
+/** SubjectPublicKeyInfo of an uncompressed point on the named curve, in DER, up to the point. */
+const SPKI_PREFIX = '3059301306072a8648ce3d020106082a8648ce3d030107034200'
+
+const files = { aead, ecdh, ecdhSpki, ed25519, hkdf, hmac }
 
 /** Wycheproof writes private keys as signed integers of any length; ours are always 32 bytes. */
 function scalar(hex: string): Uint8Array {
@@ -85,6 +110,39 @@ for (const crypto of [nodeCrypto, nobleCrypto]) {
         assert.is(sealed === t.ct + t.tag, t.result === 'valid', `${t.tcId} ${t.comment}`)
       }
       say(crypto, 'AES-256-GCM', tests.length)
+    })
+  }
+
+  if (aead !== undefined) {
+    test(`AES-256-GCM of ${crypto.name} takes no other length of key or nonce`, () => {
+      const groups = aead.testGroups.filter((g) => g.ivSize !== 96 || g.keySize !== 256)
+      const tests = groups.flatMap((group) => group.tests)
+      for (const t of tests) {
+        const seal = (): Uint8Array =>
+          crypto.createAead(fromHex(t.key)).seal(fromHex(t.iv), fromHex(t.aad), fromHex(t.msg))
+        assert.throws(seal, (e: unknown) => e instanceof TypeError, `${t.tcId} ${t.comment}`)
+      }
+      say(crypto, 'AES-GCM of other lengths', tests.length)
+    })
+  }
+
+  if (ecdhSpki !== undefined) {
+    test(`P-256 of ${crypto.name} agrees with Wycheproof on the points within public keys in DER`, () => {
+      let count = 0
+      for (const t of ecdhSpki.testGroups.flatMap((group) => group.tests)) {
+        const ours = t.public.startsWith(SPKI_PREFIX)
+        // All that is laid otherwise names a curve by its parameters, or is no DER; we have bare points only.
+        if (!ours) {
+          assert.is.not(t.result, 'valid', `${t.tcId} ${t.comment}`)
+          continue
+        }
+        count += 1
+        const point = fromHex(t.public.slice(SPKI_PREFIX.length))
+        const shared = (): string => toHex(crypto.createP256(scalar(t.private)).dh(point))
+        if (t.result === 'valid') assert.is(shared(), t.shared, `${t.tcId} ${t.comment}`)
+        else assert.throws(shared, (e: unknown) => e instanceof BlazeError && e.code === 'BAD_KEY', t.comment)
+      }
+      say(crypto, 'ECDH P-256 in DER', count)
     })
   }
 
@@ -150,9 +208,18 @@ for (const crypto of [nodeCrypto, nobleCrypto]) {
 }
 
 test('every file of vectors is either present and used or reported as skipped', () => {
-  const present = [aead, ecdh, ed25519, hkdf, hmac].filter((file) => file !== undefined).length
-  console.log(`${present} of 5 Wycheproof files were run`)
-  assert.ok(present === 5 || present === 0, 'the folder of vectors is whole or absent')
+  const present = Object.values(files).filter((file) => file !== undefined).length
+  console.log(`${present} of 6 Wycheproof files were run`)
+  assert.ok(present === 6 || present === 0, 'the folder of vectors is whole or absent')
+})
+
+test('every flag of every vector is one that these specs know', () => {
+  for (const [name, file] of Object.entries(files)) {
+    const tests = (file?.testGroups ?? []).flatMap((group): readonly Case[] => group.tests)
+    const flags = new Set(tests.flatMap((t) => t.flags))
+    if (file !== undefined)
+      assert.equal([...flags].toSorted(), (FLAGS[name] ?? '').split(' ').toSorted(), name)
+  }
 })
 
 test.run()

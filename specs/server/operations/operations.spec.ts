@@ -20,6 +20,8 @@ const healthy: Status = {
   rssBytes: 80 * 1_048_576,
   listen: ['tls://127.0.0.1:8080'],
   ops: 'http://127.0.0.1:8081',
+  device: 'K30C-JRB7-JGE2-J6E4-MQP3-KZCB-VRJQ',
+  peers: [],
   hosts: 1,
   enrolmentOpen: true,
   refused: { PROTOCOL_VIOLATION: 3 },

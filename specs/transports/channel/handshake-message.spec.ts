@@ -75,7 +75,8 @@ test('what the devices sign, and their proofs', () => {
 
 test('a complete that grants, and one that denies', () => {
   const proof = { deviceKey: fill(4, 32), signature: fill(5, 64) }
-  const rest = { sessionId: fill(6, 16), staticKey: fill(7, 65), mayHost: true, pairing: Uint8Array.of(8, 9) }
+  const rights = { mayHost: true, successor: false }
+  const rest = { sessionId: fill(6, 16), staticKey: fill(7, 65), ...rights, pairing: Uint8Array.of(8, 9) }
   const bytes = encodeGrant({ ...proof, ...rest })
 
   const laid = [
@@ -90,6 +91,15 @@ test('a complete that grants, and one that denies', () => {
   ]
   assert.is(toHex(bytes), laid.join(''))
   assert.equal(parseComplete(bytes), { kind: 'granted', grant: { ...proof, ...rest } })
+  for (const [mayHost, successor, byte] of [
+    [false, false, '00'],
+    [false, true, '02'],
+    [true, true, '03'],
+  ] as const) {
+    const other = { ...proof, ...rest, mayHost, successor }
+    assert.is(toHex(encodeGrant(other)), laid.with(5, byte).join(''))
+    assert.equal(parseComplete(encodeGrant(other)), { kind: 'granted', grant: other })
+  }
   assert.equal(parseComplete(encodeErrorBody(5, 'used')), { kind: 'denied', code: 'CODE_USED', text: 'used' })
   assert.equal(parseComplete(encodeErrorBody(999, '')), { kind: 'denied', code: 'REFUSED', text: '' })
   for (let length = 0; length < bytes.length; length++) {

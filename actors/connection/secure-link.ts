@@ -1,0 +1,56 @@
+/**
+ * From a link to an authenticated channel with the pinned supervisor, and from an endpoint to one beside the channel that is in use.
+ * Invariant: a key that takes the place of the pinned one is stored before the channel that named it is used.
+ */
+import { BlazeError, equalBytes, limits, type Env } from '../../runtime/index.ts'
+import { dialChannel, type Channel, type Endpoint, type Link } from '../../transports/index.ts'
+import type { DialedOptions } from './dialed-message.ts'
+
+export interface Secured {
+  readonly channel: Channel
+  /** The supervisor's Ed25519 key. */
+  readonly deviceKey: Uint8Array
+  /** The key to dial from now on. */
+  readonly serverKey: Uint8Array
+}
+
+/** Takes the link over. Rejects as `dialChannel`, or with what storing a new key rejects with. */
+export async function secureLink(
+  o: DialedOptions,
+  env: Env,
+  link: Link,
+  serverKey: Uint8Array,
+): Promise<Secured> {
+  const { staticKey, device, crypto, successor } = o
+  const { channel, server } = await dialChannel(link, {
+    env,
+    crypto,
+    pattern: 'XK',
+    serverKey,
+    staticKey,
+    device,
+    ...(successor === undefined ? {} : { serverDevice: successor.serverDevice }),
+  })
+  try {
+    if (!equalBytes(server.staticKey, serverKey)) await successor?.store(server.staticKey)
+  } catch (error) {
+    channel.destroy()
+    throw error
+  }
+  return { channel, deviceKey: server.deviceKey, serverKey: server.staticKey }
+}
+
+/** Another channel to the same supervisor. What it began is ended when `signal` aborts. */
+export async function secureEndpoint(
+  o: DialedOptions,
+  env: Env,
+  endpoint: Endpoint,
+  serverKey: Uint8Array,
+  signal: AbortSignal,
+): Promise<Secured> {
+  const link = await o.transport.dial(endpoint, { signal, timeoutMs: limits.dialTimeoutMs })
+  const abort = (): void => link.destroy(new BlazeError('ABORTED', 'the connection was stopped'))
+  signal.addEventListener('abort', abort)
+  if (signal.aborted) abort()
+  return secureLink(o, env, link, serverKey).finally(() => signal.removeEventListener('abort', abort))
+}
