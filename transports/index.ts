@@ -10,6 +10,7 @@ export { createMemoryNetwork } from './memory-network.ts'
 export { makePrivateDirectory } from './private-directory.ts'
 export { createTlsTransport } from './tls-transport.ts'
 export type { DialOptions, Listener, Refusal, Transport } from './transport.ts'
+export { routeTransports } from './routed-transport.ts'
 export { createUdsTransport } from './uds-transport.ts'
 export { createWebSocketTransport } from './web-socket-transport.ts'
 

@@ -2,49 +2,40 @@
  * What the dialling side does in each state of its machine.
  * Invariant: results of an attempt or relay that is over change nothing; nothing that matters waits in a mailbox that can be full.
  */
-import { BlazeError, limits, toHex, type MachineContext, type Ref, type Timer } from '../../runtime/index.ts'
+import { BlazeError, limits, toHex, type MachineContext, type Timer } from '../../runtime/index.ts'
 import { formatEndpoint, type Channel, type Endpoint, type Link } from '../../transports/index.ts'
-import { relay, type RelayMessage, type RelayReport } from '../relay/index.ts'
 import type { DialedMessage, DialedOptions } from './dialed-message.ts'
 import { settleRequest } from './dialed-request.ts'
 import { ceilingOf, failure, faultOf, isFinal } from './fault.ts'
+import { Health } from './health.ts'
 import type { ConnectionEvent } from './machine.ts'
 import { DATABASE_REGISTER, encodeDatabaseRegistration } from './request.ts'
-import { secureEndpoint, secureLink, type Secured } from './secure-link.ts'
+import { RelaySlot } from './relay-slot.ts'
+import { Route } from './route.ts'
+import { dialRoute, secureEndpoint, secureLink, type Secured } from './secure-link.ts'
 import { Session } from './session.ts'
-
-interface OpenRelay {
-  /** Of this life; streams begin again with every session. */
-  readonly number: number
-  readonly stream: number
-  readonly ref: Ref<RelayMessage>
-  /** The mark that it was asked, until it is answered. */
-  asked: number
-}
+import { SleepWatch } from './sleep-watch.ts'
 
 export class DialedCell {
   readonly #o: DialedOptions
   readonly #ctx: MachineContext<DialedMessage, ConnectionEvent>
+  readonly #route: Route
+  readonly #health: Health
+  readonly #sleep: SleepWatch
   /** As the machine; inside its actions the machine still names the state that is being left. */
   #state = 'connecting'
   #attempt = 0
-  #endpointAt = 0
   #attempts = 0
   #link: Link | undefined
   #channel: Channel | undefined
   #session: Session | undefined
   #peer: Uint8Array | undefined
-  #relay: OpenRelay | undefined
-  #relayReport: RelayReport | undefined
-  /** What the relay told last, until this cell has its turn. */
-  #told: RelayReport | undefined
-  #relays = 0
-  #relayAttempts = 0
-  #reopen: Timer | undefined
+  readonly #relays: RelaySlot
   #registered: boolean
   #serverKey: Uint8Array
-  #renewal: Timer | undefined
-  /** The channel that is to take the place of the one in use. */
+  #retry: Timer | undefined
+  /** A channel that is to take the place of the one in use is being made. */
+  #renewing = false
   #next: Channel | undefined
   #error: BlazeError | undefined
 
@@ -53,6 +44,11 @@ export class DialedCell {
     this.#ctx = ctx
     this.#registered = o.register === undefined
     this.#serverKey = o.serverKey
+    this.#route = new Route(o.endpoints)
+    this.#health = new Health(ctx.env, this.#route)
+    this.#sleep = new SleepWatch(ctx.env)
+    this.#relays = new RelaySlot(o, ctx, (message) => this.#post(message))
+    ctx.after(limits.healthTickMs, { type: 'dialed.tick' })
     ctx.own(() => {
       this.#next?.destroy()
       if (this.#channel !== undefined) this.#channel.destroy()
@@ -64,10 +60,9 @@ export class DialedCell {
     this.#state = 'connecting'
     this.#attempt += 1
     const attempt = this.#attempt
-    const endpoint = this.#endpoint()
     this.#ctx.run(
       async (signal) => {
-        const link = await this.#o.transport.dial(endpoint, { signal, timeoutMs: limits.dialTimeoutMs })
+        const link = await dialRoute(this.#o.transport, this.#route, signal)
         // Kept at once: were the cell to die before the result is handled, nobody else would close it.
         if (signal.aborted || attempt !== this.#attempt) link.destroy()
         else this.#link = link
@@ -116,35 +111,7 @@ export class DialedCell {
 
   openRelay(): void {
     this.#state = 'syncing'
-    const session = this.#session
-    const peer = this.#peer
-    if (session === undefined || peer === undefined) return
-    const { space, crypto, ownReplica } = this.#o
-    const stream = session.openStream(space.spaceId)
-    this.#relays += 1
-    const number = this.#relays
-    this.#relayReport = undefined
-    this.#told = undefined
-    const ref = this.#ctx.spawn({
-      name: `relay-${number}`,
-      restart: 'temporary',
-      behaviour: relay({
-        space,
-        peer,
-        ownReplica,
-        crypto,
-        stream: session.stream(stream),
-        report: (report) => this.#relayTold(number, report),
-        ended: (error) => this.#post({ type: 'dialed.relayEnded', relay: number, error }),
-        violated: (error) => session.close(error),
-      }),
-    })
-    this.#relay = { number, stream, ref, asked: 0 }
-    this.#ctx.watch(ref, (reason) => {
-      const error = new BlazeError('CLOSED', 'the relay has ended', { cause: reason.error })
-      return { type: 'dialed.relayEnded', relay: number, error }
-    })
-    session.route(stream, ref)
+    if (this.#session !== undefined && this.#peer !== undefined) this.#relays.open(this.#session, this.#peer)
     this.#report()
   }
 
@@ -152,28 +119,20 @@ export class DialedCell {
     this.#state = state
     const channel = this.#channel
     const link = this.#link
-    const relayRef = this.#relay?.ref
     this.#session = undefined
     this.#channel = undefined
     this.#link = undefined
     this.#peer = undefined
-    this.#relay = undefined
-    this.#relayReport = undefined
-    this.#told = undefined
-    this.#reopen?.cancel()
-    this.#reopen = undefined
-    this.#renewal?.cancel()
-    if (relayRef !== undefined) void relayRef.stop()
+    this.#relays.close()
     if (channel !== undefined) channel.close()
     else link?.destroy()
     this.#report()
   }
 
   backOff(): void {
-    const ceilingMs = ceilingOf(limits.failoverFirstMs, limits.failoverMaxMs, this.#attempts)
+    const rounds = Math.floor(this.#attempts / this.#route.count)
     this.#attempts += 1
-    this.#endpointAt += 1
-    this.#ctx.after(this.#ctx.env.random() * ceilingMs, { type: 'dialed.retry' })
+    this.#retryWithin(ceilingOf(limits.failoverFirstMs, limits.failoverMaxMs, rounds))
     this.hangUp('failover')
   }
 
@@ -190,18 +149,22 @@ export class DialedCell {
           message.secured.channel.destroy()
           return undefined
         }
+        this.#route.succeeded(this.#route.current)
         this.#secured(message.secured)
         return { type: 'connection.secured' }
-      case 'dialed.renew':
-        this.#renew()
-        return undefined
+      case 'dialed.tick':
+        return this.#tick()
+      case 'dialed.awake':
+        return this.#awake(message.attempt, message.atMs)
       case 'dialed.renewed':
-        this.#renewed(message.attempt, message.secured)
+        this.#renewed(message.attempt, message.endpoint, message.secured)
         return undefined
       case 'dialed.renewFailed':
+        this.#renewing = false
         if (this.#isLate(message.attempt, 'syncing')) return undefined
-        this.#planRenewal(limits.channelRenewRetryMs)
-        if (!isFinal(message.error)) return undefined
+        this.#health.failed()
+        // What another address answers says nothing about the one in use.
+        if (!isFinal(message.error) || message.endpoint !== this.#route.current) return undefined
         this.#error = message.error
         return { type: 'connection.refused' }
       case 'dialed.registered':
@@ -210,13 +173,15 @@ export class DialedCell {
       case 'dialed.failed':
         // The end of a link may be told by more than one of those who used it.
         if (message.attempt !== this.#attempt) return undefined
-        this.#error = message.error
-        return { type: isFinal(message.error) ? 'connection.refused' : 'connection.failed' }
+        return this.#failed(message.error)
       case 'dialed.relay':
         this.#relayMoved()
         return undefined
       case 'dialed.relayEnded':
-        this.#relayEnded(message.relay, message.error)
+        if (this.#relays.ended(message.relay, message.error)) {
+          this.#error = message.error
+          this.#report()
+        }
         return undefined
       case 'dialed.reopen':
         // Hanging up cancels the timer: there is a session, and no relay.
@@ -227,7 +192,7 @@ export class DialedCell {
       case 'dialed.drain':
         return { type: 'connection.drain' }
       case 'dialed.mark':
-        this.#ask()
+        this.#relays.ask()
         return undefined
       case 'dialed.request':
         settleRequest(this.#session, message)
@@ -237,7 +202,7 @@ export class DialedCell {
 
   inspect(): object {
     return {
-      endpoint: formatEndpoint(this.#endpoint()),
+      endpoint: formatEndpoint(this.#route.current),
       attempts: this.#attempts,
       space: toHex(this.#o.space.spaceId),
       ...(this.#error === undefined ? {} : { error: this.#error.code, reason: this.#error.message }),
@@ -256,50 +221,73 @@ export class DialedCell {
     )
   }
 
-  /** A channel lasts an hour; before that a new one is made beside it, by a fresh handshake over a fresh link. */
-  #planRenewal(waitMs: number): void {
-    this.#renewal?.cancel()
-    this.#renewal = this.#ctx.after(waitMs, { type: 'dialed.renew' })
+  #failed(error: BlazeError): ConnectionEvent {
+    this.#error = error
+    const elsewhere = this.#route.failed(error)
+    return { type: isFinal(error) && !elsewhere ? 'connection.refused' : 'connection.failed' }
   }
 
-  #renew(): void {
+  #retryWithin(ceilingMs: number): void {
+    this.#retry?.cancel()
+    this.#retry = this.#ctx.after(this.#ctx.env.random() * ceilingMs, { type: 'dialed.retry' })
+  }
+
+  #tick(): undefined {
+    this.#ctx.after(limits.healthTickMs, { type: 'dialed.tick' })
+    if (this.#sleep.slept()) this.#woke()
+    const channel = this.#channel
+    if (channel === undefined || this.#renewing || !this.#isQuiet()) return
+    const endpoint = this.#health.due(channel.lastHeardMs)
+    if (endpoint !== undefined) this.#renew(endpoint)
+  }
+
+  /** Nothing is lost when the relay begins anew; a request that waits would be. */
+  #isQuiet(): boolean {
+    return this.#state === 'syncing' && this.#session?.waiting === 0
+  }
+
+  /** The peer may have given the link up long ago. */
+  #woke(): void {
+    if (this.#state === 'failover') this.#retryWithin(limits.wakeMs)
+    this.#channel?.ping()
+    const atMs = this.#ctx.env.monotonic()
+    this.#ctx.after(limits.wakeMs, { type: 'dialed.awake', attempt: this.#attempt, atMs })
+  }
+
+  #awake(attempt: number, atMs: number): ConnectionEvent | undefined {
+    if (attempt !== this.#attempt || this.#channel === undefined) return undefined
+    if (this.#channel.lastHeardMs >= atMs) return undefined
+    return this.#failed(new BlazeError('LINK_CLOSED', 'the link did not survive the sleep of this computer'))
+  }
+
+  #renew(endpoint: Endpoint): void {
     const attempt = this.#attempt
-    if (this.#session?.waiting !== 0 || this.#state !== 'syncing') {
-      this.#planRenewal(limits.channelRenewRetryMs)
-      return
-    }
+    this.#renewing = true
     this.#ctx.run(
       async (signal) => {
-        const secured = await secureEndpoint(
-          this.#o,
-          this.#ctx.env,
-          this.#endpoint(),
-          this.#serverKey,
-          signal,
-        )
+        const secured = await secureEndpoint(this.#o, this.#ctx.env, endpoint, this.#serverKey, signal)
         if (signal.aborted) secured.channel.destroy()
         else this.#next = secured.channel
         return secured
       },
       (result) =>
         result.ok
-          ? { type: 'dialed.renewed', attempt, secured: result.value }
-          : { type: 'dialed.renewFailed', attempt, error: faultOf(result.error) },
+          ? { type: 'dialed.renewed', attempt, endpoint, secured: result.value }
+          : { type: 'dialed.renewFailed', attempt, endpoint, error: faultOf(result.error) },
     )
   }
 
   /** The relay begins anew on the new channel, from what both sides hold; what the old one had under way is asked for again. */
-  #renewed(attempt: number, secured: Secured): void {
+  #renewed(attempt: number, endpoint: Endpoint, secured: Secured): void {
     this.#next = undefined
-    const session = this.#session
-    const late = this.#isLate(attempt, 'syncing') || session === undefined
-    if (late || session.waiting > 0) {
+    this.#renewing = false
+    if (this.#isLate(attempt, 'syncing') || !this.#isQuiet()) {
       secured.channel.close()
-      if (!late) this.#planRenewal(limits.channelRenewRetryMs)
       return
     }
     this.hangUp('syncing')
     this.#attempt += 1
+    this.#route.succeeded(endpoint)
     this.#secured(secured)
     this.openRelay()
   }
@@ -309,7 +297,7 @@ export class DialedCell {
     this.#peer = deviceKey
     this.#serverKey = serverKey
     this.#error = undefined
-    this.#planRenewal(limits.channelRenewMs * (1 - this.#ctx.env.random() / 10))
+    this.#health.secured()
     const attempt = this.#attempt
     const session = new Session({
       channel,
@@ -319,10 +307,7 @@ export class DialedCell {
           session.answerError(request.id, new BlazeError('NOT_SUPPORTED', 'a device answers no requests')),
         open: (stream) =>
           session.reset(stream, new BlazeError('NOT_SUPPORTED', 'a device opens no spaces for others')),
-        reset: (stream, error) => {
-          const open = this.#session === session ? this.#relay : undefined
-          if (open?.stream === stream) this.#post({ type: 'dialed.relayEnded', relay: open.number, error })
-        },
+        reset: (stream, error) => this.#relays.reset(session, stream, error),
         closed: (error) => {
           if (this.#session !== session) return
           const ended = new BlazeError('LINK_CLOSED', 'the supervisor ended the connection')
@@ -334,66 +319,26 @@ export class DialedCell {
     this.#report()
   }
 
-  /** In a turn of the relay: many reports may become one. */
-  #relayTold(number: number, report: RelayReport): void {
-    if (this.#relay?.number !== number) return
-    if (this.#told === undefined) this.#post({ type: 'dialed.relay' })
-    this.#told = report
-  }
-
   #relayMoved(): void {
-    const open = this.#relay
-    const report = this.#told
-    this.#told = undefined
-    if (open === undefined || report === undefined) return
-    this.#relayReport = report
-    if (report.marked >= open.asked) open.asked = 0
+    const report = this.#relays.moved()
+    if (report === undefined) return
     if (report.caughtUp) {
       this.#attempts = 0
-      this.#relayAttempts = 0
       this.#error = undefined
     }
     this.#report()
     this.#o.marks.settle(report.marked)
-    this.#ask()
-  }
-
-  /** One question at a time, so that however many callers give up, the peer has one to answer. Looked at after every report. */
-  #ask(): void {
-    const open = this.#relay
-    const id = this.#o.marks.due
-    if (open === undefined || open.asked > 0 || id === 0 || this.#relayReport?.ready !== true) return
-    if (open.ref.tell({ type: 'relay.mark', id }) === 'ok') open.asked = id
-  }
-
-  /** A refused round leaves the connection up; a fresh stream negotiates again after a while. */
-  #relayEnded(number: number, error: BlazeError): void {
-    const open = this.#relay
-    if (open === undefined || open.number !== number) return
-    this.#error = error
-    this.#session?.reset(open.stream, error)
-    this.#relay = undefined
-    void open.ref.stop()
-    const ceilingMs = ceilingOf(limits.relayRetryFirstMs, limits.relayRetryMaxMs, this.#relayAttempts)
-    this.#relayAttempts += 1
-    this.#reopen = this.#ctx.after(ceilingMs * (0.5 + this.#ctx.env.random() / 2), { type: 'dialed.reopen' })
-    this.#report()
-  }
-
-  #endpoint(): Endpoint {
-    const endpoint = this.#o.endpoints[this.#endpointAt % this.#o.endpoints.length]
-    if (endpoint === undefined) throw new TypeError('endpoints: expected at least one')
-    return endpoint
+    this.#relays.ask()
   }
 
   #report(): void {
     this.#o.report({
       state: this.#state,
-      endpoint: formatEndpoint(this.#endpoint()),
+      endpoint: formatEndpoint(this.#route.current),
       attempts: this.#attempts,
       error: this.#error,
       registered: this.#registered,
-      relay: this.#relayReport,
+      relay: this.#relays.report,
       roundTripMs: this.#channel?.roundTripMs,
     })
   }

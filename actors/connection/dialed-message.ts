@@ -48,9 +48,10 @@ export interface ConnectionReport {
 export type DialedMessage =
   | { type: 'dialed.linked'; attempt: number; link: Link }
   | { type: 'dialed.secured'; attempt: number; secured: Secured }
-  | { type: 'dialed.renew' }
-  | { type: 'dialed.renewed'; attempt: number; secured: Secured }
-  | { type: 'dialed.renewFailed'; attempt: number; error: BlazeError }
+  | { type: 'dialed.tick' }
+  | { type: 'dialed.awake'; attempt: number; atMs: number }
+  | { type: 'dialed.renewed'; attempt: number; endpoint: Endpoint; secured: Secured }
+  | { type: 'dialed.renewFailed'; attempt: number; endpoint: Endpoint; error: BlazeError }
   | { type: 'dialed.registered'; attempt: number }
   | { type: 'dialed.failed'; attempt: number; error: BlazeError }
   | { type: 'dialed.relay' }

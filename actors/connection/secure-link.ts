@@ -3,8 +3,10 @@
  * Invariant: a key that takes the place of the pinned one is stored before the channel that named it is used.
  */
 import { BlazeError, equalBytes, limits, type Env } from '../../runtime/index.ts'
-import { dialChannel, type Channel, type Endpoint, type Link } from '../../transports/index.ts'
+import { dialChannel } from '../../transports/index.ts'
+import type { Channel, Endpoint, Link, Transport } from '../../transports/index.ts'
 import type { DialedOptions } from './dialed-message.ts'
+import type { Route } from './route.ts'
 
 export interface Secured {
   readonly channel: Channel
@@ -12,6 +14,25 @@ export interface Secured {
   readonly deviceKey: Uint8Array
   /** The key to dial from now on. */
   readonly serverKey: Uint8Array
+}
+
+/**
+ * A link over the present endpoint of the route. A local socket on which nobody listens is passed over: most supervisors are on another
+ * machine. Rejects as the transport.
+ */
+export async function dialRoute(transport: Transport, route: Route, signal: AbortSignal): Promise<Link> {
+  const timeoutMs = route.count === 1 ? limits.dialTimeoutMs : limits.dialTurnMs
+  for (let left = route.count; ; left--) {
+    const endpoint = route.current
+    try {
+      return await transport.dial(endpoint, { signal, timeoutMs })
+    } catch (error) {
+      const absent =
+        endpoint.transport === 'uds' && error instanceof BlazeError && error.code === 'UNREACHABLE'
+      if (!absent || left === 1) throw error
+      route.next()
+    }
+  }
 }
 
 /** Takes the link over. Rejects as `dialChannel`, or with what storing a new key rejects with. */

@@ -2,7 +2,14 @@
  * The two URLs that people pass on, PROTOCOL §11: an enrolment code of a server, an invite to a team.
  * Invariant: text that parses formats back to itself, and no error message repeats a secret.
  */
-import { BlazeError, ByteReader, ByteWriter, limits, P256_PUBLIC_KEY_BYTES, redacted } from '../../runtime/index.ts'
+import {
+  BlazeError,
+  ByteReader,
+  ByteWriter,
+  limits,
+  P256_PUBLIC_KEY_BYTES,
+  redacted,
+} from '../../runtime/index.ts'
 import type { CryptoProvider } from '../../runtime/index.ts'
 
 const VERSION = 1

@@ -13,7 +13,7 @@ export {
 export type { DeviceIdentity, DeviceKeys } from './device.ts'
 export { encodeEntry, entryHash, parseEntry } from './entry.ts'
 export type { Entry, EntryBody, EntryDraft } from './entry.ts'
-export { formatDeviceId, parseDeviceId } from './device-id.ts'
+export { formatDeviceId } from './device-id.ts'
 export { createInvite, deriveInviteKeys, openBox, sealBox, signJoin, verifyJoin } from './invite.ts'
 export type { BoxContents, InviteKeys, NewInvite } from './invite.ts'
 export type { Invite, Member } from './member.ts'

@@ -43,4 +43,20 @@ export const syncLimits = {
   failoverFirstMs: 100,
   /** Longest such wait, in milliseconds. */
   failoverMaxMs: 5_000,
+  /** Milliseconds a dial may take where another endpoint can be tried: a firewall that drops what it does not like says nothing. */
+  dialTurnMs: 3_000,
+  /** Endpoints of one supervisor. */
+  endpointsMax: 16,
+  /** Milliseconds between two looks of a connection at its health: is a ping missed, a better endpoint due, did the computer sleep. */
+  healthTickMs: 5_000,
+  /** Milliseconds without a word of the peer after which another endpoint is tried beside: a ping and five seconds for its answer. */
+  pingMissedMs: 20_000,
+  /** Milliseconds until a preferred endpoint is tried again beside the one in use, doubling, half of it by chance. */
+  failbackFirstMs: 30_000,
+  /** Longest such wait, in milliseconds. */
+  failbackMaxMs: 600_000,
+  /** Milliseconds by which a look has to be late, on either clock, to mean that the computer slept. */
+  sleptMs: 30_000,
+  /** Milliseconds in which a peer has to answer after the computer woke, else its link is gone; and within which a failed one is dialled again. */
+  wakeMs: 2_000,
 } as const

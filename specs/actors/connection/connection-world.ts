@@ -37,9 +37,19 @@ export class ConnectionWorld extends ExchangeWorld {
   #number = 0
 
   async listen(access: ConnectionAccess): Promise<void> {
-    this.#listener = await this.network.transport('pi').listen(PI, (link) => {
+    this.#listener = await this.listenAt(PI, access)
+  }
+
+  /** Another address of the supervisor, on a network of its own; or another server at that address, with another key. */
+  listenAt(
+    endpoint: typeof PI | { transport: 'memory'; host: string; port: number },
+    access: ConnectionAccess,
+    staticKey?: Uint8Array,
+  ): Promise<Listener> {
+    return this.network.transport(endpoint.host).listen(endpoint, (link) => {
       const identity = {
         ...this.identity,
+        ...(staticKey === undefined ? {} : { staticKey }),
         pairingKey: derive('pi pairing'),
         device: device('pi').signer,
       }
