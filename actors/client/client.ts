@@ -18,7 +18,7 @@ import type { EnableCrossAppOptions } from './cross-app.ts'
 import type { CrossAppShare } from './cross-app-share.ts'
 import { bounded } from './deadline.ts'
 import type { WaitOptions } from './deadline.ts'
-import { enableSync, startSync } from './enable-sync.ts'
+import { enableSync, startSync, type SyncPlace } from './enable-sync.ts'
 import type { EnableSyncOptions } from './enable-sync.ts'
 import { backup, restore } from './moving/backup.ts'
 import type { BackupOptions, RestoreOptions } from './moving/backup.ts'
@@ -72,7 +72,7 @@ export class BlazeDBClient {
   readonly #world: World
   readonly #records: RecordDatabase
   readonly #own: { readonly database: Database; readonly shares: CrossAppShares } | undefined
-  #sync: DatabaseSync | undefined
+  readonly #sync: SyncPlace = { current: undefined }
 
   /** For `openIn` and `connectIn`. */
   constructor(world: World, basis: ClientBasis) {
@@ -85,7 +85,7 @@ export class BlazeDBClient {
       const { database, sync } = basis
       this.#records = database
       this.#own = { database, shares: new CrossAppShares(world, database) }
-      this.#sync = sync
+      this.#sync.current = sync
       partsByClient.set(this, { world, database })
     }
     this.name = this.#records.name
@@ -130,7 +130,7 @@ export class BlazeDBClient {
 
   /** The handle on sync, once it is enabled; undefined before, and with `sync: false`. */
   get sync(): DatabaseSync | undefined {
-    return this.#sync
+    return this.#sync.current
   }
 
   /**
@@ -139,8 +139,7 @@ export class BlazeDBClient {
    */
   async enableSync(options: EnableSyncOptions): Promise<DatabaseSync> {
     const { database } = this.#ofItsOwn('enableSync')
-    this.#sync = await enableSync(this.#world, database, this.#sync, options)
-    return this.#sync
+    return enableSync(this.#world, database, this.#sync, options)
   }
 
   /**
@@ -154,7 +153,7 @@ export class BlazeDBClient {
 
   /** URL of an invite for one device; see `join`. Rejects with `NOT_SYNCED`, `OFFLINE`, `FORBIDDEN`, `TIMEOUT`. */
   async invite(options: InviteOptions): Promise<string> {
-    return invite(this.#world, this.#ofItsOwn('invite').database, this.#sync, options)
+    return invite(this.#world, this.#ofItsOwn('invite').database, this.#sync.current, options)
   }
 
   /**
@@ -262,7 +261,7 @@ export class BlazeDBClient {
   async #close(): Promise<void> {
     this.shared?.close()
     await this.#own?.shares.stop()
-    await this.#sync?.stop()
+    await this.#sync.current?.stop()
     await this.#records.close()
   }
 

@@ -3,10 +3,11 @@
  * Invariant: the remote is stored only after the supervisor confirmed the name, so a refused attempt leaves nothing behind.
  */
 import { BlazeError, equalBytes, isPlainObject } from '../../runtime/index.ts'
-import { pair } from '../connection/index.ts'
+import { meet, pair } from '../connection/index.ts'
 import { deviceOf, type Database } from '../database/index.ts'
 import { enrolmentPsk } from '../team/index.ts'
 import type { WaitOptions } from './deadline.ts'
+import { endpointsOf } from './remote-endpoints.ts'
 import { decodeRemote, encodeRemote, RemoteNode, type RemoteRecord } from './remote-node.ts'
 import { SyncPolicy } from './sync-policy.ts'
 import { DatabaseSync } from './sync.ts'
@@ -22,24 +23,35 @@ export interface EnableSyncOptions extends WaitOptions {
 const DATABASE_NAME = /^[a-z0-9._-]{1,64}$/
 
 /** By database: a second call waits for the first, and then finds what it did. */
-const underWay = new WeakMap<Database, Promise<DatabaseSync | undefined>>()
+const underWay = new WeakMap<Database, Promise<void>>()
 
-/** `sync`: the handle that is running, if any. Calling again with the same supervisor and name is harmless. */
+/**
+ * `sync`: the handle of before, if any. Calling again with the same supervisor and name is harmless; other addresses of it are kept from
+ * then on. `adopt` is called with each handle that takes the place of the one of before.
+ */
 export async function enableSync(
   world: World,
   database: Database,
-  sync: DatabaseSync | undefined,
+  place: SyncPlace,
   options: EnableSyncOptions,
 ): Promise<DatabaseSync> {
   checkOptions(options)
-  const first = underWay.get(database) ?? Promise.resolve(sync)
-  const enabled = first.then((running) => enable(world, database, running ?? sync, options))
-  const settled = enabled.catch(() => undefined)
+  const first = underWay.get(database) ?? Promise.resolve()
+  const enabled = first.then(() => enable(world, database, place, options))
+  const settled = enabled.then(
+    () => undefined,
+    () => undefined,
+  )
   underWay.set(database, settled)
   void settled.then(() => {
     if (underWay.get(database) === settled) underWay.delete(database)
   })
   return enabled
+}
+
+/** Where a client keeps its handle. */
+export interface SyncPlace {
+  current: DatabaseSync | undefined
 }
 
 function checkOptions(options: EnableSyncOptions): void {
@@ -61,28 +73,33 @@ function checkOptions(options: EnableSyncOptions): void {
 async function enable(
   world: World,
   database: Database,
-  sync: DatabaseSync | undefined,
+  place: SyncPlace,
   options: EnableSyncOptions,
 ): Promise<DatabaseSync> {
   const { remote: node, database: name } = options
   const known = decodeRemote(database.identity.remote)
-  if (known !== undefined) {
-    const same =
-      equalBytes(known.serverKey, node.serverKey) && (known.database === name || known.database === '')
-    if (!same)
-      throw new BlazeError(
-        'REFUSED',
-        `this database syncs with ${known.host}:${known.port} as "${known.database}" already`,
-      )
-    if (sync?.ended === false) return sync
-    // One that was stopped has to be gone before another takes its place.
-    await sync?.stop()
+  const same = known !== undefined && isSame(known, node, name)
+  if (known !== undefined && !same && place.current?.ended === false) {
+    throw new BlazeError(
+      'REFUSED',
+      `this database syncs with ${known.host}:${known.port} as "${known.database}"; stop() its handle first to move it`,
+    )
   }
-  const record = known ?? (await redeem(world, database, node, name, options))
+  if (same && hasAddress(known, node)) {
+    if (place.current?.ended === false) return place.current
+  } else if (same) {
+    // Addresses prove nothing and promise nothing: they may be kept before the supervisor was seen there.
+    await database.updateIdentity({ remote: encodeRemote({ ...known, ...addressOf(node) }) })
+  }
+  // One that was stopped has to be gone before another takes its place.
+  await place.current?.stop()
+  const record = same ? { ...known, ...addressOf(node) } : await redeem(world, database, node, name, options)
   const started = startSync(world, database, record)
+  if (same) place.current = started
   try {
     await started.wait('enableSync', options, () => started.report?.registered === true && started.isMember())
-    if (known === undefined) await database.updateIdentity({ remote: encodeRemote(record) })
+    if (!same) await database.updateIdentity({ remote: encodeRemote(record) })
+    place.current = started
     return started
   } catch (error) {
     await started.stop()
@@ -90,16 +107,34 @@ async function enable(
   }
 }
 
+function isSame(known: RemoteRecord, node: RemoteNode, name: string): boolean {
+  const keys = [known.serverKey, ...(known.formerKeys ?? [])]
+  const sameServer = keys.some((key) => equalBytes(key, node.serverKey))
+  return sameServer && (known.database === name || known.database === '')
+}
+
+type Address = Pick<RemoteRecord, 'host' | 'port' | 'transports' | 'endpoints'>
+
+function addressOf({ host, port, transports, endpoints }: Address | RemoteNode): Address {
+  return {
+    host,
+    port,
+    ...(transports === undefined ? {} : { transports }),
+    ...(endpoints === undefined ? {} : { endpoints }),
+  }
+}
+
+function hasAddress(known: Address, node: RemoteNode): boolean {
+  return JSON.stringify(addressOf(known)) === JSON.stringify(addressOf(node))
+}
+
 export function startSync(world: World, database: Database, remote: RemoteRecord): DatabaseSync {
-  const sync = new DatabaseSync(
-    { database, transport: world.transport, spawn: (spec) => world.system.spawn(spec) },
-    remote,
-  )
+  const sync = new DatabaseSync({ database, world, spawn: (spec) => world.system.spawn(spec) }, remote)
   sync.start()
   return sync
 }
 
-/** Without a code the device has to be known there; the connection finds out. */
+/** Without a code the device has to be in the team of a space that the supervisor has, or to have hosted one: the supervisor knows. */
 async function redeem(
   world: World,
   database: Database,
@@ -107,26 +142,22 @@ async function redeem(
   name: string,
   options: WaitOptions,
 ): Promise<RemoteRecord> {
-  const { host, port, serverKey, enrolment } = node
-  const { crypto, env } = world
+  const { serverKey, enrolment } = node
+  const { crypto, env, transport } = world
   const device = deviceOf(database.identity, crypto)
-  if (enrolment === undefined) {
-    throw new BlazeError(
-      'NOT_SUPPORTED',
-      'enableSync without an enrolment code is not in this version; blazedb enroll prints one',
-    )
-  }
-  const paired = await pair({
+  const place = {
     env,
     crypto,
-    transport: world.transport,
-    endpoint: { transport: world.transport.name === 'memory' ? 'memory' : 'tls', host, port },
-    id: enrolment.codeId,
-    psk: enrolmentPsk(crypto, enrolment),
+    transport,
+    endpoints: endpointsOf(world, node),
     serverKey,
     staticKey: device.dhScalar,
     device: device.signer,
     ...options,
-  })
-  return { host, port, serverKey, serverDevice: paired.serverDevice, database: name }
+  }
+  const serverDevice =
+    enrolment === undefined
+      ? await meet(place)
+      : (await pair({ ...place, id: enrolment.codeId, psk: enrolmentPsk(crypto, enrolment) })).serverDevice
+  return { ...addressOf(node), serverKey, serverDevice, database: enrolment === undefined ? '' : name }
 }

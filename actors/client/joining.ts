@@ -17,6 +17,7 @@ import {
 } from '../team/index.ts'
 import type { InviteCode } from '../team/index.ts'
 import type { WaitOptions } from './deadline.ts'
+import { endpointsOf } from './remote-endpoints.ts'
 import { decodeRemote, encodeRemote } from './remote-node.ts'
 import type { DatabaseSync } from './sync.ts'
 import type { World } from './world.ts'
@@ -139,7 +140,7 @@ export async function redeemInvite(
     env,
     crypto,
     transport: world.transport,
-    endpoint: { transport: world.transport.name === 'memory' ? 'memory' : 'tls', host, port },
+    endpoints: endpointsOf(world, { host, port }),
     id: inviteId,
     psk: channelKey,
     serverKey,

@@ -1,6 +1,8 @@
 /** Where a supervisor is and how it is known. Invariant: there is no trust on first use; a node without key and code cannot be used. */
-import { BlazeError, isPlainObject, P256_PUBLIC_KEY_BYTES, type Value } from '../../runtime/index.ts'
+import { BlazeError, isPlainObject, limits, P256_PUBLIC_KEY_BYTES, type Value } from '../../runtime/index.ts'
+import { formatEndpoint, parseEndpoint } from '../../transports/index.ts'
 import { parseCode, type EnrolmentCode } from '../team/index.ts'
+import { remoteTransports, type RemoteTransport } from './remote-endpoints.ts'
 
 export interface RemoteNodeOptions {
   /** Name or address. Default: the one in the code. */
@@ -11,6 +13,13 @@ export interface RemoteNodeOptions {
   readonly serverKey?: Uint8Array
   /** Enrolment code, as `blazedb serve` and `blazedb enroll` print it. */
   readonly code?: string
+  /** Which transports may be chosen by themselves, in this order; default: Unix socket, TLS, WebSocket. */
+  readonly transports?: readonly RemoteTransport[]
+  /**
+   * All addresses of this one supervisor in order of preference, in place of host and port: `['tls://192.168.1.5:8080',
+   * 'wss://pi.example.org:443/sync?channelBinding=none']`. The first that works is used; better ones are tried again now and then.
+   */
+  readonly endpoints?: readonly string[]
 }
 
 const DEFAULT_PORT = 8080
@@ -21,6 +30,8 @@ export class RemoteNode {
   /** 65 bytes; from the options or from the code. */
   readonly serverKey: Uint8Array
   readonly enrolment: EnrolmentCode | undefined
+  readonly transports: readonly RemoteTransport[] | undefined
+  readonly endpoints: readonly string[] | undefined
 
   /** Throws `SERVER_KEY_REQUIRED` without key and code, `CODE_INVALID` for a code that is none, `TypeError` for other arguments. */
   constructor(options: RemoteNodeOptions) {
@@ -45,7 +56,9 @@ export class RemoteNode {
     ) {
       throw new TypeError('serverKey: expected 65 bytes starting 0x04')
     }
-    const host = options.host ?? code?.host
+    this.transports = checkTransports(options.transports)
+    this.endpoints = checkEndpoints(options.endpoints)
+    const host = options.host ?? code?.host ?? hostOf(this.endpoints)
     if (typeof host !== 'string' || host.length === 0)
       throw new TypeError('host: expected a name or an address')
     const port = options.port ?? code?.port ?? DEFAULT_PORT
@@ -63,6 +76,42 @@ export class RemoteNode {
   }
 }
 
+function checkTransports(transports: unknown): readonly RemoteTransport[] | undefined {
+  if (transports === undefined) return undefined
+  const known = new Set<unknown>(remoteTransports)
+  if (!Array.isArray(transports) || transports.length === 0 || !transports.every((kind) => known.has(kind)))
+    throw new TypeError(`transports: expected some of ${remoteTransports.join(', ')}`)
+  return remoteTransports.filter((kind) => transports.includes(kind)).sort(byPlaceIn(transports))
+}
+
+function byPlaceIn(order: readonly unknown[]): (a: unknown, b: unknown) => number {
+  return (a, b) => order.indexOf(a) - order.indexOf(b)
+}
+
+function checkEndpoints(endpoints: unknown): readonly string[] | undefined {
+  if (endpoints === undefined) return undefined
+  if (!Array.isArray(endpoints) || endpoints.length === 0 || endpoints.length > limits.endpointsMax)
+    throw new TypeError(`endpoints: expected 1 to ${limits.endpointsMax} endpoints as text`)
+  const checked = endpoints.map((text: unknown, index) => {
+    if (typeof text !== 'string') throw new TypeError(`endpoints[${index}]: expected text`)
+    try {
+      return formatEndpoint(parseEndpoint(text))
+    } catch (cause) {
+      if (!(cause instanceof BlazeError)) throw cause
+      throw new TypeError(`endpoints[${index}]: ${cause.message}`, { cause })
+    }
+  })
+  return [...new Set(checked)]
+}
+
+function hostOf(endpoints: readonly string[] | undefined): string | undefined {
+  for (const text of endpoints ?? []) {
+    const endpoint = parseEndpoint(text)
+    return endpoint.transport === 'uds' ? 'localhost' : endpoint.host
+  }
+  return undefined
+}
+
 /** What a database remembers of its supervisor, sealed in its identity. */
 export interface RemoteRecord {
   readonly host: string
@@ -73,11 +122,24 @@ export interface RemoteRecord {
   readonly serverDevice: Uint8Array
   /** Name of the database there; empty for a device that joined by invite. */
   readonly database: string
+  readonly transports?: readonly RemoteTransport[]
+  readonly endpoints?: readonly string[]
+  /** Static keys that were pinned before planned changes, the latest last: a code that names one still means this supervisor. */
+  readonly formerKeys?: readonly Uint8Array[]
 }
 
 export function encodeRemote(remote: RemoteRecord): Value {
-  const { host, port, serverKey, serverDevice, database } = remote
-  return { host, port, serverKey, serverDevice, database }
+  const { host, port, serverKey, serverDevice, database, transports, endpoints, formerKeys } = remote
+  return {
+    host,
+    port,
+    serverKey,
+    serverDevice,
+    database,
+    ...(transports === undefined ? {} : { transports: [...transports] }),
+    ...(endpoints === undefined ? {} : { endpoints: [...endpoints] }),
+    ...(formerKeys === undefined ? {} : { formerKeys: [...formerKeys] }),
+  }
 }
 
 /** Undefined when the database does not sync. Throws `BAD_VALUE` for anything `encodeRemote` did not make. */
@@ -85,7 +147,7 @@ export function decodeRemote(value: Value | undefined): RemoteRecord | undefined
   if (value === undefined) return undefined
   if (isPlainObject(value)) {
     // The decoder makes maps of nothing but values.
-    const { host, port, serverKey, serverDevice, database } = value as { [name: string]: Value }
+    const { host, port, serverKey, serverDevice, database, ...rest } = value as { [name: string]: Value }
     if (
       typeof host === 'string' &&
       typeof port === 'number' &&
@@ -93,8 +155,26 @@ export function decodeRemote(value: Value | undefined): RemoteRecord | undefined
       serverDevice instanceof Uint8Array &&
       typeof database === 'string'
     ) {
-      return { host, port, serverKey, serverDevice, database }
+      const transports = checkTransports(rest['transports'])
+      const endpoints = checkEndpoints(rest['endpoints'])
+      return {
+        host,
+        port,
+        serverKey,
+        serverDevice,
+        database,
+        ...(transports === undefined ? {} : { transports }),
+        ...(endpoints === undefined ? {} : { endpoints }),
+        ...keysOf(rest['formerKeys']),
+      }
     }
   }
   throw new BlazeError('BAD_VALUE', 'the stored remote of this database has the wrong shape')
+}
+
+function keysOf(value: Value | undefined): { formerKeys?: readonly Uint8Array[] } {
+  if (value === undefined) return {}
+  if (!Array.isArray(value))
+    throw new BlazeError('BAD_VALUE', 'the stored remote of this database has the wrong shape')
+  return { formerKeys: value.filter((key) => key instanceof Uint8Array) }
 }

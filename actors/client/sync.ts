@@ -3,7 +3,6 @@
  * Invariant: every waiting call ends, by what it waits for, its deadline, its signal, or `stop`.
  */
 import { BlazeError, limits, toHex, type ChildSpec, type Env, type Ref } from '../../runtime/index.ts'
-import type { Transport } from '../../transports/index.ts'
 import {
   dialedConnection,
   MarkTable,
@@ -14,13 +13,15 @@ import type { Database } from '../database/index.ts'
 import type { Space } from '../team/index.ts'
 import { bounded, stepwise, type StepOptions, type WaitOptions } from './deadline.ts'
 import { Membership } from './membership.ts'
+import { endpointsOf } from './remote-endpoints.ts'
 import { encodeRemote, type RemoteRecord } from './remote-node.ts'
 import { explain, rebasingState, stateOf, type SyncState, type SyncStatus } from './sync-status.ts'
+import type { World } from './world.ts'
 
 /** What the handle runs in. */
 export interface SyncWorld {
   readonly database: Database
-  readonly transport: Transport
+  readonly world: World
   /** Starts the connection actor. */
   spawn(spec: ChildSpec<DialedMessage>): Ref<DialedMessage>
 }
@@ -286,13 +287,13 @@ export class DatabaseSync {
     this.#wake()
     if (space === undefined || this.#stopped) return
     this.#forgetTeam = space.onTeamChanged(() => this.#teamMoved())
-    const { transport } = this.#world
-    const { host, port, serverKey, serverDevice, database } = this.#remote
+    const { world } = this.#world
+    const { serverKey, serverDevice, database } = this.#remote
     this.#connection = this.#world.spawn({
       name: `connection-${toHex(space.spaceId).slice(0, 12)}-${toHex(space.replica.incarnation).slice(0, 8)}`,
       behaviour: dialedConnection({
-        transport,
-        endpoints: [{ transport: transport.name === 'memory' ? 'memory' : 'tls', host, port }],
+        transport: world.transport,
+        endpoints: endpointsOf(world, this.#remote, serverDevice),
         serverKey,
         successor: { serverDevice, store: (key) => this.#pin(key) },
         staticKey: this.#membership.device.dhScalar,
@@ -311,7 +312,10 @@ export class DatabaseSync {
 
   /** The supervisor has proven by its old key that this is its new one. */
   async #pin(serverKey: Uint8Array): Promise<void> {
-    const remote = { ...this.#remote, serverKey }
+    const formerKeys = [...(this.#remote.formerKeys ?? []), this.#remote.serverKey].slice(
+      -limits.formerKeysMax,
+    )
+    const remote = { ...this.#remote, serverKey, formerKeys }
     await this.#database.updateIdentity({ remote: encodeRemote(remote) })
     this.#remote = remote
   }

@@ -6,7 +6,12 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { createNodeEnv, createSystem, nodeCrypto } from '../../runtime/index.ts'
 import type { CryptoProvider, Env, System } from '../../runtime/index.ts'
-import { createTlsTransport, createUdsTransport } from '../../transports/index.ts'
+import {
+  createTlsTransport,
+  createUdsTransport,
+  createWebSocketTransport,
+  routeTransports,
+} from '../../transports/index.ts'
 import type { Transport } from '../../transports/index.ts'
 import { createDirectoryVolume, directFiles } from '../replica/index.ts'
 import type { FilePort, Volume } from '../replica/index.ts'
@@ -17,6 +22,8 @@ export interface World {
   readonly crypto: CryptoProvider
   /** How supervisors are dialled. */
   readonly transport: Transport
+  /** Absolute path of the directory in which supervisors of this user listen for apps of this device; absent where there are none. */
+  readonly supervisorDirectory?: string
   /** How apps of this device find each other. */
   readonly local: Transport
   /** Of this process, as other apps are told. */
@@ -36,12 +43,20 @@ let defaultWorld: World | undefined
 export function processWorld(): World {
   if (defaultWorld === undefined) {
     const env = createNodeEnv()
+    const webSocket = createWebSocketTransport(env)
+    const local = createUdsTransport(env, nodeCrypto)
     defaultWorld = {
       system: createSystem({ env, name: 'blazedb' }),
       env,
       crypto: nodeCrypto,
-      transport: createTlsTransport(env),
-      local: createUdsTransport(env, nodeCrypto),
+      transport: routeTransports({
+        tls: createTlsTransport(env),
+        wss: webSocket,
+        ws: webSocket,
+        uds: local,
+      }),
+      supervisorDirectory: supervisorDirectory(),
+      local,
       pid: process.pid,
       isRunning,
       groupDirectory: (name) => join(homedir(), '.local', 'share', 'blazedb', 'groups', name),
@@ -50,6 +65,11 @@ export function processWorld(): World {
     }
   }
   return defaultWorld
+}
+
+/** The same for every process of this user, whatever it is started with. */
+export function supervisorDirectory(): string {
+  return join(homedir(), '.local', 'share', 'blazedb', 'supervisors')
 }
 
 function isRunning(pid: number): boolean {

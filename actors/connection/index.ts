@@ -10,7 +10,7 @@ export type {
 export { dialedConnection } from './dialed.ts'
 export type { ConnectionReport, DialedMessage, DialedOptions } from './dialed-message.ts'
 export { MarkTable } from './mark-table.ts'
-export { pair } from './pair.ts'
+export { meet, pair } from './pair.ts'
 export type { Paired, PairOptions } from './pair.ts'
 export {
   DATABASE_REGISTER,

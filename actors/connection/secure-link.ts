@@ -4,7 +4,7 @@
  */
 import { BlazeError, equalBytes, limits, type Env } from '../../runtime/index.ts'
 import { dialChannel } from '../../transports/index.ts'
-import type { Channel, Endpoint, Link, Transport } from '../../transports/index.ts'
+import type { Channel, DialOptions, Endpoint, Link, Transport } from '../../transports/index.ts'
 import type { DialedOptions } from './dialed-message.ts'
 import type { Route } from './route.ts'
 
@@ -30,6 +30,19 @@ export async function dialRoute(transport: Transport, route: Route, signal: Abor
       const absent =
         endpoint.transport === 'uds' && error instanceof BlazeError && error.code === 'UNREACHABLE'
       if (!absent || left === 1) throw error
+      route.next()
+    }
+  }
+}
+
+/** A link over the first endpoint that answers. Rejects as the last of them. */
+export async function dialAny(transport: Transport, route: Route, options: DialOptions): Promise<Link> {
+  const timeoutMs = route.count === 1 ? options.timeoutMs : Math.min(options.timeoutMs, limits.dialTurnMs)
+  for (let left = route.count; ; left--) {
+    try {
+      return await transport.dial(route.current, { ...options, timeoutMs })
+    } catch (error) {
+      if (left === 1 || options.signal?.aborted === true) throw error
       route.next()
     }
   }

@@ -45,6 +45,8 @@ export const syncLimits = {
   failoverMaxMs: 5_000,
   /** Milliseconds a dial may take where another endpoint can be tried: a firewall that drops what it does not like says nothing. */
   dialTurnMs: 3_000,
+  /** Keys of a supervisor that a device remembers after planned changes; older codes are made anew. */
+  formerKeysMax: 8,
   /** Endpoints of one supervisor. */
   endpointsMax: 16,
   /** Milliseconds between two looks of a connection at its health: is a ping missed, a better endpoint due, did the computer sleep. */

@@ -52,8 +52,10 @@ export class SpecDevice {
   pair(o: { id: Uint8Array; psk: Uint8Array; serverKey: Uint8Array; endpoint: Endpoint }): Promise<Paired> {
     const { signer, dhScalar } = this.identity
     const { env } = this
+    const { endpoint, ...rest } = o
     return pair({
-      ...o,
+      ...rest,
+      endpoints: [endpoint],
       env,
       crypto: nodeCrypto,
       transport: this.#transport,
