@@ -3,6 +3,7 @@
  *
  * Invariant: an unknown key or a bad value is `BAD_CONFIG` that names its source, what was expected and what came; nothing is guessed.
  */
+import { isAbsolute, normalize } from 'node:path'
 import { parse as parseToml, TomlError } from 'smol-toml'
 import { z } from 'zod'
 import { BlazeError } from '../runtime/index.ts'
@@ -22,6 +23,8 @@ export interface ServeConfig {
   readonly listen: NetworkEndpoint
   readonly ops: OperationsAddress
   readonly advertise: Advertise | undefined
+  /** Where apps of this device find the supervisor. */
+  readonly local: 'default' | 'none' | { readonly directory: string }
 }
 
 /** Where values come from; a missing value is undefined. */
@@ -32,13 +35,14 @@ export interface ConfigSources {
   readFile(path: string): string
 }
 
-const keys = ['data', 'listen', 'ops', 'advertise'] as const
+const keys = ['data', 'listen', 'ops', 'advertise', 'local'] as const
 type Key = (typeof keys)[number]
 
 const defaults: Readonly<Record<Exclude<Key, 'advertise'>, string>> = {
   data: './blazedb-data',
   listen: 'tls://0.0.0.0:8080',
   ops: 'http://127.0.0.1:8081',
+  local: 'default',
 }
 
 const addressForm = /^(?:\[([0-9a-fA-F:.]{2,45})\]|([^\s:/?#@[\]]{1,253}))(?::(\d{1,5}))?$/
@@ -77,11 +81,19 @@ const advertiseShape = z.string().transform((text, ctx) => {
   return z.NEVER
 })
 
+const localShape = z.string().transform((text, ctx) => {
+  if (text === 'default' || text === 'none') return text
+  if (isAbsolute(text) && normalize(text) === text) return { directory: text }
+  ctx.addIssue(`expected default, none or an absolute directory, got "${text}"`)
+  return z.NEVER
+})
+
 const fileShape = z.strictObject({
   data: z.string().optional(),
   listen: z.string().optional(),
   ops: z.string().optional(),
   advertise: z.string().optional(),
+  local: z.string().optional(),
 })
 
 /** `BAD_CONFIG`. */
@@ -105,6 +117,7 @@ export function resolveConfig(sources: ConfigSources): ServeConfig {
     listen: read('listen', listenShape),
     ops: read('ops', opsShape),
     advertise: find('advertise').text === undefined ? undefined : read('advertise', advertiseShape),
+    local: read('local', localShape),
   }
 }
 

@@ -5,10 +5,16 @@
  * restart makes its state known again.
  */
 import { networkInterfaces } from 'node:os'
-import { createDirectoryVolume } from '../actors/index.ts'
+import { createDirectoryVolume, supervisorDirectory } from '../actors/index.ts'
 import { createNodeEnv, describeError, limits, nodeCrypto } from '../runtime/index.ts'
 import type { Env } from '../runtime/index.ts'
-import { createTlsTransport, formatEndpoint } from '../transports/index.ts'
+import {
+  createTlsTransport,
+  createUdsTransport,
+  formatEndpoint,
+  makePrivateDirectory,
+  routeTransports,
+} from '../transports/index.ts'
 import type { ControlPlace } from '../transports/index.ts'
 import type { Advertise, ServeConfig } from './config.ts'
 import { createLog } from './log.ts'
@@ -32,15 +38,20 @@ export async function serve(options: ServeOptions): Promise<number> {
   endOnFaults(env)
   const signalled = firstSignal(env)
   const advertise = config.advertise ?? defaultAdvertise(config.listen.host)
+  const localDirectory = await openLocal(config.local, env)
   const supervisor = await startSupervisor({
     world: {
       env,
       crypto: nodeCrypto,
       volume: createDirectoryVolume(directory),
-      transport: createTlsTransport(env),
+      transport: routeTransports({
+        tls: createTlsTransport(env),
+        uds: createUdsTransport(env, nodeCrypto),
+      }),
     },
     listen: config.listen,
     ...(advertise === undefined ? {} : { advertise }),
+    ...(localDirectory === undefined ? {} : { localDirectory }),
     control: options.control,
     operations: config.ops,
     version: options.version,
@@ -56,6 +67,20 @@ export async function serve(options: ServeOptions): Promise<number> {
   await supervisor.stop()
   patience.cancel()
   return 0
+}
+
+/** Where there is no such directory, apps of this device come over TLS: that is no reason not to start. */
+async function openLocal(local: ServeConfig['local'], env: Env): Promise<string | undefined> {
+  if (local === 'none' || process.platform === 'win32') return undefined
+  const directory = local === 'default' ? supervisorDirectory() : local.directory
+  try {
+    await makePrivateDirectory(directory)
+    return directory
+  } catch (error) {
+    if (local !== 'default') throw error
+    env.log.warn('local.unavailable', { directory, error: describeError(error) })
+    return undefined
+  }
 }
 
 function firstSignal(env: Env): Promise<void> {

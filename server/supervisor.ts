@@ -4,7 +4,7 @@
  * Invariant: started left to right, so that nobody is let in before what they need is there; stopped right to left; a part that
  * crashes takes those after it along, since they may hold what it had given them. It reads no argument, no environment and no signal.
  */
-import { formatCode, formatDeviceId } from '../actors/index.ts'
+import { formatCode, formatDeviceId, supervisorSocket } from '../actors/index.ts'
 import type { Volume } from '../actors/index.ts'
 import { assert, BlazeError, createSystem, limits, spawnUnder, supervisor, toHex } from '../runtime/index.ts'
 import type { Behaviour, CellInfo, ChildSpec, CryptoProvider, Env, Ref, System } from '../runtime/index.ts'
@@ -12,6 +12,7 @@ import { formatEndpoint, listenControl } from '../transports/index.ts'
 import type {
   ControlPlace,
   ControlServer,
+  Endpoint,
   Listener,
   NetworkEndpoint,
   Transport,
@@ -21,6 +22,8 @@ import type { EnrolmentSecret } from './access/index.ts'
 import { clients } from './client.ts'
 import type { ClientsMessage } from './client.ts'
 import { answerControl } from './control.ts'
+import { listenerResource } from './listeners.ts'
+import type { ListenerOptions } from './listeners.ts'
 import { openIdentity, rotateIdentity } from './identity.ts'
 import type { ServerIdentity } from './identity.ts'
 import { formatOperations, listenOperations } from './operations/index.ts'
@@ -45,6 +48,8 @@ export interface SupervisorOptions {
   readonly listen: NetworkEndpoint
   /** What codes name instead of the address above. */
   readonly advertise?: { readonly host: string; readonly port?: number }
+  /** Directory of the sockets of supervisors, for apps of this device and user. Absent: no socket. */
+  readonly localDirectory?: string
   /** Absent: no control socket. */
   readonly control?: ControlPlace
   /** Absent: no HTTP. */
@@ -92,6 +97,7 @@ class Tree implements Supervisor {
   readonly #storage: Storage
   readonly #access: Resource<AccessStore>
   readonly #listener: Resource<Listener>
+  #listeners: readonly Resource<Listener>[] = []
   readonly #control: Resource<ControlServer> | undefined
   readonly #operations: Resource<OperationsServer> | undefined
   #identity: ServerIdentity | undefined
@@ -121,7 +127,13 @@ class Tree implements Supervisor {
     })
     this.#storage = createStorage({ volume, env, crypto, parent: storage })
     this.#access = this.#accessResource()
-    this.#listener = this.#listenerResource()
+    this.#listener = this.#listen('tls', {
+      endpoint: () => this.#endpoint,
+      // Clients know this port from now on, so that is where it listens again.
+      listening: (endpoint) => {
+        if (endpoint.transport !== 'uds') this.#endpoint = endpoint
+      },
+    })
     this.#control = this.#controlResource()
     this.#operations = this.#operationsResource()
   }
@@ -152,20 +164,21 @@ class Tree implements Supervisor {
       name: 'clients',
       behaviour: clients({ identity: () => this.#identity ?? identity, crypto, desk }),
     })
-    const listeners: ChildSpec<never>[] = [this.#listener.spec]
+    this.#listeners = this.#listenEverywhere()
+    const listeners: ChildSpec<never>[] = this.#listeners.map(({ spec }) => spec)
     if (this.#control !== undefined) listeners.push(this.#control.spec)
     spawnUnder(this.#root, {
       name: 'listeners',
       behaviour: supervisor({ kind: 'listeners', strategy: 'one_for_one', children: listeners }),
     })
-    await this.#listener.ready()
+    for (const listener of this.#listeners) await listener.ready()
     await this.#control?.ready()
     if (this.#operations !== undefined) {
       spawnUnder(this.#root, this.#operations.spec)
       await this.#operations.ready()
     }
     env.log.info('supervisor.started', {
-      listen: formatEndpoint(this.#endpoint),
+      listen: this.#listening(),
       serverKey: this.#serverKey(),
     })
   }
@@ -212,7 +225,7 @@ class Tree implements Supervisor {
       ...this.health(),
       pid: process.pid,
       rssBytes: process.memoryUsage.rss(),
-      listen: [formatEndpoint(this.#endpoint)],
+      listen: this.#listening(),
       ops: this.#address === undefined ? null : formatOperations(this.#address),
       device: this.#deviceId(),
       peers: peersOf(tree),
@@ -222,6 +235,13 @@ class Tree implements Supervisor {
       databaseList: (access?.databases() ?? []).map((row) => this.#databaseStatus(row)),
       actors: tree,
     }
+  }
+
+  #listening(): string[] {
+    const endpoints = this.#listeners.map((listener) => listener.current()?.endpoint)
+    return [this.#endpoint, ...endpoints.slice(1)].flatMap((endpoint) =>
+      endpoint === undefined ? [] : [formatEndpoint(endpoint)],
+    )
   }
 
   stop(): Promise<void> {
@@ -258,7 +278,8 @@ class Tree implements Supervisor {
 
   /** Parts that are not at work: missing, restarting, or closed. */
   #failed(tree: readonly CellInfo[]): string[] {
-    const parts = ['storage', 'access', 'clients', 'listeners', 'listeners/tls']
+    const parts = ['storage', 'access', 'clients', 'listeners']
+    for (const { spec } of this.#listeners) parts.push(`listeners/${spec.name}`)
     if (this.#control !== undefined) parts.push('listeners/control')
     if (this.#operations !== undefined) parts.push('operations')
     const working = tree.filter(({ state }) => state === 'running' || state === 'open')
@@ -286,26 +307,29 @@ class Tree implements Supervisor {
     })
   }
 
-  #listenerResource(): Resource<Listener> {
-    const { transport } = this.#options.world
-    return createResource<Listener>({
-      name: 'tls',
-      kind: 'listener',
-      open: async () => {
-        const listener = await transport.listen(
-          this.#endpoint,
-          (link) => {
-            if (this.#clients?.tell({ type: 'client.accepted', link }) !== 'ok') link.destroy()
-          },
-          ({ remote, code, reason }) => this.#refusals.add({ address: addressOf(remote), code, reason }),
-        )
-        // Clients know this port from now on, so that is where it listens again.
-        if (listener.endpoint.transport !== 'uds') this.#endpoint = listener.endpoint
-        return listener
+  #listen(name: string, o: Pick<ListenerOptions, 'endpoint' | 'listening'>): Resource<Listener> {
+    return listenerResource(name, {
+      ...o,
+      transport: this.#options.world.transport,
+      onLink: (link) => {
+        if (this.#clients?.tell({ type: 'client.accepted', link }) !== 'ok') link.destroy()
       },
-      close: (listener) => listener.close(),
-      inspect: (listener) => (listener === undefined ? {} : { listen: formatEndpoint(listener.endpoint) }),
+      onRefused: ({ remote, code, reason }) =>
+        this.#refusals.add({ address: addressOf(remote), code, reason }),
     })
+  }
+
+  #listenEverywhere(): Resource<Listener>[] {
+    const listeners = [this.#listener]
+    const { localDirectory } = this.#options
+    if (localDirectory !== undefined)
+      listeners.push(this.#listen('uds', { endpoint: () => this.#localEndpoint(localDirectory) }))
+    return listeners
+  }
+
+  #localEndpoint(directory: string): Endpoint {
+    assert(this.#identity !== undefined, 'the identity is read before anybody listens')
+    return supervisorSocket(directory, this.#identity.device.publicKey)
   }
 
   #controlResource(): Resource<ControlServer> | undefined {

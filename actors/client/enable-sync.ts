@@ -89,15 +89,19 @@ async function enable(
     if (place.current?.ended === false) return place.current
   } else if (same) {
     // Addresses prove nothing and promise nothing: they may be kept before the supervisor was seen there.
-    await database.updateIdentity({ remote: encodeRemote({ ...known, ...addressOf(node) }) })
+    await database.updateIdentity({ remote: encodeRemote(moved(known, node)) })
   }
   // One that was stopped has to be gone before another takes its place.
   await place.current?.stop()
-  const record = same ? { ...known, ...addressOf(node) } : await redeem(world, database, node, name, options)
+  const record = same ? moved(known, node) : await redeem(world, database, node, name, options)
   const started = startSync(world, database, record)
   if (same) place.current = started
   try {
-    await started.wait('enableSync', options, () => started.report?.registered === true && started.isMember())
+    await started.wait('enableSync', options, () => {
+      if (started.report?.registered !== true || !started.isMember()) return false
+      // Without a name to confirm, the supervisor confirms by opening the space.
+      return record.database !== '' || started.isOnline()
+    })
     if (!same) await database.updateIdentity({ remote: encodeRemote(record) })
     place.current = started
     return started
@@ -111,6 +115,19 @@ function isSame(known: RemoteRecord, node: RemoteNode, name: string): boolean {
   const keys = [known.serverKey, ...(known.formerKeys ?? [])]
   const sameServer = keys.some((key) => equalBytes(key, node.serverKey))
   return sameServer && (known.database === name || known.database === '')
+}
+
+function moved(
+  { serverKey, serverDevice, database, formerKeys }: RemoteRecord,
+  node: RemoteNode,
+): RemoteRecord {
+  return {
+    ...addressOf(node),
+    serverKey,
+    serverDevice,
+    database,
+    ...(formerKeys === undefined ? {} : { formerKeys }),
+  }
 }
 
 type Address = Pick<RemoteRecord, 'host' | 'port' | 'transports' | 'endpoints'>

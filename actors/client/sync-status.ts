@@ -22,7 +22,10 @@ export interface SyncStatus {
   readonly state: SyncState
   /** Wall clock when this state began, ms. */
   readonly sinceMs: number
-  readonly endpoint: string
+  /** Host and port as they were given. */
+  readonly remote: string
+  /** The address that is in use or being tried, of all that the supervisor has; undefined before the first. */
+  readonly endpoint: string | undefined
   /** Machine state of the connection and of its relay, as the visualizer shows them. */
   readonly connection: string
   readonly relay: string | undefined
@@ -75,34 +78,34 @@ export function rebasingState(state: SyncState): SyncState {
 
 /** One sentence: what it waits for, and what to do. */
 export function explain(status: SyncStatus): string {
-  const { state, endpoint, error, attempts } = status
+  const { state, remote, error, attempts } = status
   const reason = error === undefined ? '' : ` (${error.code}: ${error.message})`
   switch (state) {
     case 'caughtUp':
-      return `in sync with ${endpoint}: every write here is durably stored there, and everything there is visible here`
+      return `in sync with ${remote}: every write here is durably stored there, and everything there is visible here`
     case 'syncing':
-      return `exchanging data with ${endpoint}, about ${status.lag} changes to send${reason}`
+      return `exchanging data with ${remote}, about ${status.lag} changes to send${reason}`
     case 'offline':
-      if (attempts === 0) return `connecting to ${endpoint}${reason}; local writes are kept`
-      return `${endpoint} cannot be reached after ${attempts} attempts${reason}; it is tried again by itself, local writes are kept`
+      if (attempts === 0) return `connecting to ${remote}${reason}; local writes are kept`
+      return `${remote} cannot be reached after ${attempts} attempts${reason}; it is tried again by itself, local writes are kept`
     case 'stale':
-      return `the link to ${endpoint} is open, but it confirms nothing${reason}; it is dialled again if it stays silent, local writes are kept`
+      return `the link to ${remote} is open, but it confirms nothing${reason}; it is dialled again if it stays silent, local writes are kept`
     case 'refused':
-      return `${endpoint} refused${reason}; retrying does not heal this`
+      return `${remote} refused${reason}; retrying does not heal this`
     case 'revoked':
-      return `this device is not a member of the team as ${endpoint} knows it${reason}; ask an owner for an invite`
+      return `this device is not a member of the team as ${remote} knows it${reason}; ask an owner for an invite`
     case 'forked':
       return `two histories of one device have met${reason}; the device concerned rebases by itself once it is connected, and this goes on then`
     case 'rebasing':
-      return `rebasing: this directory is an older copy, a restored or a damaged one, and takes everything from ${endpoint} before it writes and sends again${reason}`
+      return `rebasing: this directory is an older copy, a restored or a damaged one, and takes everything from ${remote} before it writes and sends again${reason}`
     case 'damaged':
       return `stored data is damaged${reason}; reopen the database, restore it if that fails`
     case 'quota':
-      return `the quota on ${endpoint} is used up${reason}; delete data or raise it`
+      return `the quota on ${remote} is used up${reason}; delete data or raise it`
     case 'clockSkew':
       return `the clocks differ too much${reason}; set the clock of this device`
     case 'held':
-      return `in sync with ${endpoint}, but ${status.held} writes of others are held until this device may show them (clock or key)`
+      return `in sync with ${remote}, but ${status.held} writes of others are held until this device may show them (clock or key)`
     case 'stopped':
       return 'sync was stopped by the application; open the database again to resume it'
   }

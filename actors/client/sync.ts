@@ -73,7 +73,8 @@ export class DatabaseSync {
     return {
       state: stale === undefined ? this.#state : 'stale',
       sinceMs: this.#sinceMs,
-      endpoint: `${this.#remote.host}:${this.#remote.port}`,
+      remote: `${this.#remote.host}:${this.#remote.port}`,
+      endpoint: report?.endpoint,
       connection: report?.state ?? 'connecting',
       relay: report?.relay?.state,
       lag: report?.relay?.lag ?? 0,

@@ -38,6 +38,9 @@ export async function startSupervisor(stage: Stage, data: string): Promise<Super
     'tls://127.0.0.1:0',
     '--ops',
     'http://127.0.0.1:0',
+    // Devices are to come over the network, also those of this machine.
+    '--local',
+    'none',
     '--json',
   ]
   const child = spawn(process.execPath, [...execArgv, path, ...serve], { stdio: ['ignore', 'pipe', 'pipe'] })

@@ -51,8 +51,8 @@ test('the blocks of code in the README run as one program and print what their c
 
 test('the README names every command and option of the command line, and every exit code', async () => {
   const help = await runBlazedb(['--help']).ended
-  const commands = [...help.stdout.matchAll(/^ {2}(\w+) \[options\]/gm)].map((match) => match[1])
-  assert.equal(commands, ['serve', 'enroll', 'status'])
+  const commands = [...help.stdout.matchAll(/^ {2}([\w-]+) \[options\]/gm)].map((match) => match[1])
+  assert.equal(commands, ['serve', 'enroll', 'status', 'peers', 'rotate-key'])
   for (const command of commands) assert.match(readme, new RegExp(`^\\| \`${command}\``, 'm'))
 
   const { stdout } = await runBlazedb(['serve', '--help']).ended

@@ -37,7 +37,7 @@ export function runBlazedb(args: readonly string[]): Running {
   const variables = Object.entries(process.env).filter(([name]) => !name.startsWith('BLAZEDB_'))
   const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
     cwd: root,
-    env: Object.fromEntries(variables),
+    env: { ...Object.fromEntries(variables), BLAZEDB_LOCAL: 'none' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let stdout = ''
