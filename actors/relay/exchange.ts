@@ -3,21 +3,20 @@
  * Invariant: no data leaves before the peer's claims about this device's own writes were compared (REPLICATION rule 23), and a misfit
  * sends and acknowledges nothing but to another misfit (rule 21), which takes its writes and no vector from it.
  */
-import { BlazeError, bytesKey, equalBytes, limits, type Env } from '../../runtime/index.ts'
+import { BlazeError, equalBytes, type Env } from '../../runtime/index.ts'
 import type { CryptoProvider } from '../../runtime/index.ts'
 import { vectorDigest, type VectorEntry } from '../replica/index.ts'
 import type { Space } from '../team/index.ts'
 import { claimsOn, forkError } from './fork-claim.ts'
 import { Incoming } from './incoming.ts'
+import { Marks } from './marks.ts'
 import {
   encodeHello,
-  encodeMark,
   encodeSpoiled,
   encodeVector,
   parseAck,
   parseData,
   parseHello,
-  parseMark,
   parseSpoiled,
   parseVector,
   RELAY_ACK,
@@ -35,6 +34,8 @@ import {
   type RelayHello,
 } from './message.ts'
 import { Outgoing } from './outgoing.ts'
+import { PeerVector } from './peer-vector.ts'
+import { progressOf, type Counts, type Lost, type Progress } from './standing.ts'
 import { TeamNews } from './team-news.ts'
 
 export interface ExchangePort {
@@ -62,8 +63,7 @@ export interface ExchangeOptions {
 export class Exchange {
   readonly #o: ExchangeOptions
   readonly #mine: RelayHello
-  /** The peer's vector, as far as it is known here. Read by the sender of rounds while it grows. */
-  readonly #peerVector = new Map<string, VectorEntry>()
+  readonly #peerVector: PeerVector
   readonly #vectorAtHello: readonly VectorEntry[]
   readonly #teamNews: TeamNews
   #theirs: RelayHello | undefined
@@ -76,23 +76,24 @@ export class Exchange {
   #ended = false
   #caughtUpWithHello = false
   #claimsTold = false
-  /** The peer has shown a head of this device's own history that is known here. */
-  #ownShown = false
-  /** Marks of the peer that wait until it has everything up to `arrival`. */
-  readonly #marks: { id: number; arrival: number }[] = []
-  #asked = 0
-  #marked = 0
+  /** What the peer had confirmed of this device's writes before this exchange. */
+  readonly #confirmedBefore: number
+  readonly #marks: Marks
+  #lost: Lost | undefined
 
   constructor(o: ExchangeOptions) {
     this.#o = o
     const { replica, team } = o.space
     const { rebase } = replica.misfit
+    this.#confirmedBefore = replica.confirmedSeq
     this.#vectorAtHello = rebase === undefined ? [...replica.vector().values()] : []
     this.#teamNews = new TeamNews({
       team,
       crypto: o.crypto,
       send: (type, body) => void o.port.send(type, body),
     })
+    this.#peerVector = new PeerVector(replica, o.peer, o.ownReplica)
+    this.#marks = new Marks((type, body) => void o.port.send(type, body))
     this.#mine = {
       incarnation: replica.incarnation,
       lastArrival: replica.lastArrival,
@@ -104,8 +105,7 @@ export class Exchange {
     }
     this.#outgoing = new Outgoing({
       replica,
-      peerVector: this.#peerVector,
-      monotonic: () => o.env.monotonic(),
+      peerVector: this.#peerVector.entries,
       port: {
         send: (type, body) => {
           // What was read may be of a replica that was announced since.
@@ -121,7 +121,7 @@ export class Exchange {
         },
         syncing: () => this.#incoming?.syncing ?? false,
         showing: (entry) => {
-          if (this.#isOwn(entry)) replica.headShown(o.peer, entry.seq)
+          if (this.#peerVector.isOwn(entry)) replica.headShown(o.peer, entry.seq)
         },
       },
     })
@@ -170,21 +170,35 @@ export class Exchange {
     return this.#incoming?.syncing ?? false
   }
 
+  get lost(): Lost | undefined {
+    return this.#lost
+  }
+
+  /** Undefined once what the peer had at hello is applied. */
+  get progress(): Progress | undefined {
+    const theirs = this.#theirs
+    if (theirs === undefined || this.#caughtUpWithHello) return undefined
+    return progressOf(theirs, this.#mine.cursor, this.#incoming?.upTo ?? 0)
+  }
+
+  get counts(): Counts {
+    const { sent, unacked } = this.#outgoing
+    return { received: this.#incoming?.received ?? 0, sent, unacked }
+  }
+
   /** Seq of `replicaId` up to which the peer acknowledged durably. */
   ackedSeq(replicaId: Uint8Array): number {
-    return this.#peerVector.get(bytesKey(replicaId))?.seq ?? 0
+    return this.#peerVector.ackedSeq(replicaId)
   }
 
   /** Highest own mark that the peer answered. */
   get marked(): number {
-    return this.#marked
+    return this.#marks.answered
   }
 
   /** Asks the peer to answer once everything that it holds now has been applied here. Ids rise. */
   mark(id: number): void {
-    if (this.#ended) return
-    this.#asked = id
-    this.#o.port.send(RELAY_MARK, encodeMark(id))
+    if (!this.#ended) this.#marks.ask(id)
   }
 
   /** New arrivals or team entries may wait. Cheap when not. */
@@ -249,16 +263,11 @@ export class Exchange {
       this.#o.port.consumed(body.length)
       if (!this.#ended) this.#progress()
     } else if (type === RELAY_MARK) {
-      if (this.#marks.length >= limits.relayMarksMax) {
-        throw violation(`more than ${limits.relayMarksMax} marks wait for their answer`)
-      }
-      this.#marks.push({ id: parseMark(body), arrival: this.#o.space.replica.lastArrival })
+      this.#marks.wait(body, this.#o.space.replica.lastArrival)
       this.#o.port.consumed(body.length)
       this.#answerMarks()
     } else if (type === RELAY_MARKED) {
-      const id = parseMark(body)
-      if (id > this.#asked) throw violation(`an answer to mark ${id}, which was not asked`)
-      this.#marked = Math.max(this.#marked, id)
+      this.#marks.take(body)
       this.#o.port.consumed(body.length)
       this.#o.port.progressed()
     } else if (type === RELAY_SPOILED) {
@@ -324,6 +333,11 @@ export class Exchange {
 
   #peerReady(): void {
     this.#ready = true
+    const { ownReplica } = this.#o
+    const held = this.#peerVector.ackedSeq()
+    const known = ownReplica !== undefined && this.#mine.cursor !== undefined && !this.rebasing
+    if (known && this.#theirs?.rebasing !== true && held < this.#confirmedBefore)
+      this.#lost = { confirmed: this.#confirmedBefore, held }
     this.#o.port.negotiated()
     this.#progress()
   }
@@ -343,12 +357,7 @@ export class Exchange {
   }
 
   #answerMarks(): void {
-    for (;;) {
-      const mark = this.#marks[0]
-      if (mark === undefined || !this.#outgoing.reached(mark.arrival)) return
-      this.#marks.shift()
-      this.#o.port.send(RELAY_MARKED, encodeMark(mark.id))
-    }
+    this.#marks.answer((arrival) => this.#outgoing.reached(arrival))
   }
 
   /** Before ready nothing but team, announcements and vector; after it no vector and no ready. */
@@ -362,32 +371,8 @@ export class Exchange {
   }
 
   #learnVector(entries: readonly VectorEntry[]): void {
-    for (const entry of entries) {
-      const key = bytesKey(entry.replicaId)
-      const known = this.#peerVector.get(key)
-      // A round that was read before an acknowledgement may arrive after it: the later head stands for the earlier ones.
-      const isOld = known !== undefined && entry.seq < known.seq
-      if (isOld && this.#readyCame) continue
-      if (known === undefined && this.#peerVector.size >= limits.announcementsMax)
-        throw violation(`a vector of more than ${limits.announcementsMax} entries`)
-      if (this.#isOwn(entry) && !this.#confirmOwn(entry)) return
-      if (!isOld) this.#peerVector.set(key, entry)
-    }
-  }
-
-  #confirmOwn(entry: VectorEntry): boolean {
-    const { replica } = this.#o.space
-    if (replica.compareOwnHead(entry.seq, entry.commitHash) === 'equal') {
-      this.#ownShown = true
-      replica.headConfirmed(this.#o.peer, entry.seq)
-      return true
-    }
-    this.#fail(forkError(entry, `the peer holds write ${entry.seq} of this device, which is unknown here`))
-    return false
-  }
-
-  #isOwn({ replicaId }: VectorEntry): boolean {
-    return this.#o.ownReplica !== undefined && equalBytes(replicaId, this.#o.ownReplica)
+    const fork = this.#peerVector.learn(entries, this.#readyCame)
+    if (fork !== undefined) this.#fail(fork)
   }
 
   #fail(error: unknown): void {
@@ -395,6 +380,6 @@ export class Exchange {
     if (this.#ended) return
     this.end()
     this.#o.port.ended(error)
-    this.#o.space.exchangeEnded(error, this.#ownShown)
+    this.#o.space.exchangeEnded(error, this.#peerVector.ownShown)
   }
 }

@@ -54,6 +54,8 @@ export class Incoming {
   /** Vector as last told to the peer, by `bytesKey` of the replica id. */
   readonly #told = new Map<string, number>()
   #syncing = false
+  #upTo = 0
+  #received = 0
 
   /** `told`: this side's vector as the peer learned it from hello. */
   constructor(o: {
@@ -74,6 +76,16 @@ export class Incoming {
   /** In the middle of a round of more than one part. */
   get syncing(): boolean {
     return this.#syncing
+  }
+
+  /** Arrival of the peer up to which parts were applied. */
+  get upTo(): number {
+    return this.#upTo
+  }
+
+  /** Envelopes that were applied or found to be known. */
+  get received(): number {
+    return this.#received
   }
 
   /** Nothing waits, and no round is open. */
@@ -213,12 +225,16 @@ export class Incoming {
       return
     }
     this.#parts -= 1
+    this.#upTo = step.upTo
     this.#syncing = !step.roundEnd
     const vector = this.#changedVector()
     this.#port.send(RELAY_ACK, encodeAck({ round: step.round, part: step.part, arrival: step.upTo, vector }))
     this.#port.consumed(step.bytes)
     const entries: VectorEntry[] = []
-    for (const item of step.items) if (item.kind === 'vector') entries.push(item.entry)
+    for (const item of step.items) {
+      if (item.kind === 'vector') entries.push(item.entry)
+      else if (item.kind === 'envelope') this.#received += 1
+    }
     this.#port.applied(entries, step.roundEnd)
   }
 

@@ -7,6 +7,7 @@ import type { MachineContext } from '../../runtime/index.ts'
 import type { Space } from '../team/index.ts'
 import { Exchange } from './exchange.ts'
 import { relayMachine, type RelayEvent } from './machine.ts'
+import type { Counts, Lost, Progress } from './standing.ts'
 
 export type RelayMessage =
   | { type: 'relay.frame'; frame: number; body: Uint8Array }
@@ -40,6 +41,10 @@ export interface RelayReport {
   readonly lag: number
   /** Wall clock of the peer minus ours at hello, ms. */
   readonly clockOffsetMs: number | undefined
+  readonly counts: Counts
+  /** Undefined once what the peer had at hello is applied. */
+  readonly progress: Progress | undefined
+  readonly lost: Lost | undefined
   readonly error: BlazeError | undefined
 }
 
@@ -250,6 +255,9 @@ class RelayCell {
       ackedSeq: this.#o.ownReplica === undefined ? 0 : exchange.ackedSeq(this.#o.ownReplica),
       lag: exchange.lag,
       clockOffsetMs: exchange.clockOffsetMs,
+      counts: exchange.counts,
+      progress: exchange.progress,
+      lost: exchange.lost,
       error: this.#error,
     }
   }

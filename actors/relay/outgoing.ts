@@ -35,7 +35,6 @@ interface SentPart {
   readonly round: number
   readonly part: number
   upTo: number
-  readonly sentAtMs: number
 }
 
 type PartRead = { readonly items: readonly PartItem[]; readonly upTo: number; readonly last: boolean }
@@ -44,7 +43,6 @@ export class Outgoing {
   readonly #replica: Replica
   readonly #port: OutgoingPort
   readonly #peerVector: Vector
-  readonly #now: () => number
   #round: Round | undefined
   #roundNumber = 0
   #partNumber = 0
@@ -58,14 +56,13 @@ export class Outgoing {
   /** Arrival that the last part named: where the peer's cursor will stand. */
   #toldUpTo = 0
   readonly #unacked: SentPart[] = []
-  #roundTripMs: number | undefined
+  #sent = 0
   #firstCursor: { incarnation: Uint8Array; arrival: number } | undefined
 
-  constructor(o: { replica: Replica; port: OutgoingPort; peerVector: Vector; monotonic: () => number }) {
+  constructor(o: { replica: Replica; port: OutgoingPort; peerVector: Vector }) {
     this.#replica = o.replica
     this.#port = o.port
     this.#peerVector = o.peerVector
-    this.#now = o.monotonic
   }
 
   /** `skip`: the peer's cursor stands at our last arrival and the vectors are equal, so no first round is due. */
@@ -94,8 +91,14 @@ export class Outgoing {
     return this.idle ? 0 : this.#replica.lastArrival - Math.max(0, this.#ackedArrival)
   }
 
-  get roundTripMs(): number | undefined {
-    return this.#roundTripMs
+  /** Envelopes, those included that were sent again. */
+  get sent(): number {
+    return this.#sent
+  }
+
+  /** Parts. */
+  get unacked(): number {
+    return this.#unacked.length
   }
 
   /** Sends what may be sent now. Cheap when there is nothing. */
@@ -128,7 +131,6 @@ export class Outgoing {
         `ack of part ${ack.round}.${ack.part}, which is not the next one in flight`,
       )
     }
-    this.#roundTripMs = this.#now() - sent.sentAtMs
     this.#ackedArrival = sent.upTo
   }
 
@@ -192,7 +194,10 @@ export class Outgoing {
   }
 
   #send(part: PartRead): void {
-    for (const item of part.items) if (item.kind === 'vector') this.#port.showing(item.entry)
+    for (const item of part.items) {
+      if (item.kind === 'vector') this.#port.showing(item.entry)
+      else if (item.kind === 'envelope') this.#sent += 1
+    }
     this.#toldUpTo = part.upTo
     const batches = inBatches(part.items)
     for (const [at, items] of batches.entries()) {
@@ -212,7 +217,6 @@ export class Outgoing {
       round: this.#roundNumber,
       part: this.#partNumber,
       upTo: part.upTo,
-      sentAtMs: this.#now(),
     })
   }
 }

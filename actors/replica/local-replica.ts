@@ -254,6 +254,10 @@ export class LocalReplica implements Replica {
     this.#state.heads.confirmed(peer, seq)
   }
 
+  get confirmedSeq(): number {
+    return this.#state.heads.confirmedSeq
+  }
+
   resumable({ incarnation, arrival }: Cursor): boolean {
     const last = lastArrivalOf(this.#state, incarnation)
     return last !== undefined && arrival <= last

@@ -222,6 +222,8 @@ export interface Replica {
   headShown(peer: Uint8Array, seq: number): void
   /** The peer holds that own head and will show no earlier one. */
   headConfirmed(peer: Uint8Array, seq: number): void
+  /** The last own seq that every peer has confirmed, as far as this opening and the ones before know. */
+  readonly confirmedSeq: number
 
   /** Whether this store knows what came after the cursor (rule 14). */
   resumable(cursor: Cursor): boolean

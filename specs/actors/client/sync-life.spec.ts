@@ -162,8 +162,8 @@ test('a state is refused only when nothing is tried again by itself', () => {
     const error = new BlazeError(code, 'why', { details: { byPeer } })
     const report: ConnectionReport = {
       state: 'syncing',
-      remote: '',
       endpoint: '',
+      attempts: 0,
       error,
       registered: true,
       relay: undefined,

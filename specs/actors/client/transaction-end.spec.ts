@@ -1,7 +1,7 @@
 /** The bounds and ends of transactions, in a simulated world. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Transaction } from '../../../actors/client/index.ts'
+import type { StandardSchemaV1, Transaction } from '../../../actors/client/index.ts'
 import { BlazeError, limits } from '../../../runtime/index.ts'
 import { codeInside, opened, turns } from './transaction-world.ts'
 
@@ -156,6 +156,79 @@ test('a store that fails ends a transaction under way, and a later one works', a
   assert.is(await code(() => db.transaction((tx) => tx.collection('bugs').insert({ id: 'z' }))), 'ok')
   assert.is(await settle(bugs.get('x')), undefined)
 })
+
+test('a call of one step that nobody awaits is in the transaction, large values included', async () => {
+  const { db, bugs, settle } = await opened()
+  const data = new Uint8Array(limits.chunkBytes + 1)
+  const late: Promise<string>[] = []
+
+  await settle(
+    db.transaction((tx) => {
+      const inside = tx.collection('bugs')
+      late.push(codeInside(() => inside.insert({ id: 'small' })))
+      late.push(codeInside(() => inside.insert({ id: 'large', data })))
+    }),
+  )
+
+  assert.equal(await settle(Promise.all(late)), ['ok', 'ok'])
+  assert.equal(
+    (await settle(bugs.query().orderBy('id').all())).map(({ id }) => id),
+    ['large', 'small'],
+  )
+})
+
+test('a call of several steps that nobody awaits is CLOSED when the callback ends first; awaited it is whole', async () => {
+  const { db, bugs, notes, settle, code } = await opened()
+  const docs = Array.from({ length: 300 }, (_, n) => ({ id: `${n}` }))
+  await settle(notes.insert({ id: 'judged', n: 1 }))
+  const calls: Record<string, (tx: Transaction) => Promise<unknown>> = {
+    many: (tx) => tx.collection('bugs').insertMany(docs),
+    judged: (tx) => tx.collection('notes', { schema: anything }).update('judged', { n: 2 }),
+  }
+
+  for (const [name, call] of Object.entries(calls)) {
+    let late: Promise<string> | undefined
+    await settle(
+      db.transaction((tx) => {
+        late = codeInside(() => call(tx))
+      }),
+    )
+    assert.is(await settle(late ?? Promise.resolve('')), 'CLOSED', name)
+  }
+  assert.is(await settle(bugs.query().count()), 0)
+  assert.equal(await settle(notes.get('judged')), { id: 'judged', n: 1 })
+  for (const [name, call] of Object.entries(calls)) {
+    assert.is(await code(() => db.transaction(call)), 'ok', name)
+  }
+  assert.is(await settle(bugs.query().count()), 300)
+  assert.equal(await settle(notes.get('judged')), { id: 'judged', n: 2 })
+})
+
+test('what a call of several steps had done when the callback ended is in the transaction, and the rest is not', async () => {
+  const { db, bugs, settle } = await opened()
+  const docs = Array.from({ length: 1_000 }, (_, n) => ({ id: `${n}` }))
+  let late: Promise<string> | undefined
+
+  await settle(
+    db.transaction(async (tx) => {
+      const inside = tx.collection('bugs')
+      late = codeInside(() => inside.insertMany(docs))
+      while ((await inside.get('0')) === undefined);
+    }),
+  )
+
+  assert.is(await settle(late ?? Promise.resolve('')), 'CLOSED')
+  const count = await settle(bugs.query().count())
+  assert.ok(count > 0 && count < docs.length && count % limits.bulkChunkRecords === 0, `${count}`)
+})
+
+const anything: StandardSchemaV1<object, object> = {
+  '~standard': {
+    version: 1,
+    vendor: 'spec',
+    validate: async (value) => ({ value: Object(value) as object }),
+  },
+}
 
 test('there is a bound on open transactions, and what they read', async () => {
   const { db, settle, code } = await opened()
