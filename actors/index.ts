@@ -64,6 +64,7 @@ export type {
   SharedMode,
   SharedSource,
   StandardSchemaV1,
+  SyncEvent,
   SyncStatus,
   TransactionWork,
   VerifyOptions,

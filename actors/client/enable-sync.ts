@@ -146,7 +146,7 @@ function hasAddress(known: Address, node: RemoteNode): boolean {
 }
 
 export function startSync(world: World, database: Database, remote: RemoteRecord): DatabaseSync {
-  const sync = new DatabaseSync({ database, world, spawn: (spec) => world.system.spawn(spec) }, remote)
+  const sync = new DatabaseSync(world, database, remote)
   sync.start()
   return sync
 }

@@ -2,7 +2,7 @@
  * This device's part in the team's log: what it still has to sign there, and whether it is a member.
  * Invariant: each entry is signed once per opening; one that turned out void is reported, never repeated, or the log would fill up.
  */
-import { BlazeError, equalBytes } from '../../runtime/index.ts'
+import { BlazeError, describeError, equalBytes } from '../../runtime/index.ts'
 import { announcementOf, deviceOf, type Database, type DatabaseIdentity } from '../database/index.ts'
 import { deriveInviteKeys, parseCode, signJoin } from '../team/index.ts'
 import type { DeviceIdentity, InviteCode, Space, TeamAdditions } from '../team/index.ts'
@@ -14,6 +14,7 @@ export class Membership {
   readonly #device: DeviceIdentity
   #join: Uint8Array | undefined
   #relaySigned = false
+  #signing = false
 
   constructor(database: Database, remote: RemoteRecord) {
     this.#database = database
@@ -51,6 +52,23 @@ export class Membership {
           'CODE_USED',
           `the join has no effect: ${reason}; remove the directory, ask for a new invite`,
         )
+  }
+
+  /** Signs what is owed, one thing at a time; `settled` is called when that is done, and at once when there is nothing to do. */
+  sign(space: Space, registered: boolean, settled: () => void): void {
+    const news = this.#signing ? undefined : this.owed(space, registered)
+    if (news === undefined) return settled()
+    this.#signing = true
+    space
+      .learn(news)
+      .catch((error: unknown) => {
+        this.withdraw()
+        this.#database.env.log.error('sync.team', { error: describeError(error) })
+      })
+      .finally(() => {
+        this.#signing = false
+        settled()
+      })
   }
 
   /** What `owed` gave last did not reach the store: it is owed again. */

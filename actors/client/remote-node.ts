@@ -155,8 +155,8 @@ export function decodeRemote(value: Value | undefined): RemoteRecord | undefined
       serverDevice instanceof Uint8Array &&
       typeof database === 'string'
     ) {
-      const transports = checkTransports(rest['transports'])
-      const endpoints = checkEndpoints(rest['endpoints'])
+      const transports = stored(() => checkTransports(rest['transports']))
+      const endpoints = stored(() => checkEndpoints(rest['endpoints']))
       return {
         host,
         port,
@@ -169,12 +169,25 @@ export function decodeRemote(value: Value | undefined): RemoteRecord | undefined
       }
     }
   }
-  throw new BlazeError('BAD_VALUE', 'the stored remote of this database has the wrong shape')
+  throw wrongShape()
+}
+
+/** What the options of an application are checked by, for what was stored of them. */
+function stored<T>(check: () => T): T {
+  try {
+    return check()
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause
+    throw wrongShape(cause)
+  }
+}
+
+function wrongShape(cause?: unknown): BlazeError {
+  return new BlazeError('BAD_VALUE', 'the stored remote of this database has the wrong shape', { cause })
 }
 
 function keysOf(value: Value | undefined): { formerKeys?: readonly Uint8Array[] } {
   if (value === undefined) return {}
-  if (!Array.isArray(value))
-    throw new BlazeError('BAD_VALUE', 'the stored remote of this database has the wrong shape')
+  if (!Array.isArray(value)) throw wrongShape()
   return { formerKeys: value.filter((key) => key instanceof Uint8Array) }
 }

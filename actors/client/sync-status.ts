@@ -1,6 +1,8 @@
 /** One state and one sentence for everything that can hold up a sync (DESIGN §8). Pure: reports in, words out. */
 import type { ErrorCode } from '../../runtime/index.ts'
 import type { ConnectionReport } from '../connection/index.ts'
+import type { Lost, Progress } from '../relay/index.ts'
+import type { SyncRates } from './sync-meter.ts'
 
 export type SyncState =
   | 'caughtUp'
@@ -15,6 +17,7 @@ export type SyncState =
   | 'quota'
   | 'clockSkew'
   | 'held'
+  | 'paused'
   | 'stopped'
 
 /** Plain data; changes with every report of the connection. */
@@ -31,6 +34,17 @@ export interface SyncStatus {
   readonly relay: string | undefined
   /** Changes the supervisor has not confirmed yet; an upper bound. */
   readonly lag: number
+  /** Own writes that the supervisor has not confirmed, and for how long the oldest of them has waited, ms. */
+  readonly lagDots: number
+  readonly lagMs: number
+  /** What is under way: parts that are not acknowledged, and bytes that have not left. */
+  readonly queue: { readonly parts: number; readonly bytes: number }
+  /** Writes a second. */
+  readonly rates: SyncRates
+  /** Through what the supervisor had when the connection was made, in its arrivals; undefined once all of it is here. */
+  readonly progress: Progress | undefined
+  /** What the supervisor had lost when it was last found to lack confirmed writes, by own seq. Of this opening. */
+  readonly supervisorLost: Lost | undefined
   /** Failed attempts since the last success. */
   readonly attempts: number
   /** Clock of the supervisor minus ours, ms. */
@@ -106,7 +120,19 @@ export function explain(status: SyncStatus): string {
       return `the clocks differ too much${reason}; set the clock of this device`
     case 'held':
       return `in sync with ${remote}, but ${status.held} writes of others are held until this device may show them (clock or key)`
+    case 'paused':
+      return 'sync was paused by the application: resume() goes on; local writes are kept'
     case 'stopped':
       return 'sync was stopped by the application; open the database again to resume it'
   }
+}
+
+/** The supervisor has confirmed something since, or has nothing to confirm. */
+export function progressed(before: ConnectionReport | undefined, now: ConnectionReport): boolean {
+  const was = before?.relay
+  const is = now.relay
+  if (was === undefined || is === undefined || is.lag === 0) return true
+  return (
+    is.lag < was.lag || is.ackedSeq !== was.ackedSeq || is.marked !== was.marked || is.state !== was.state
+  )
 }

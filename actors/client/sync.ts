@@ -2,7 +2,7 @@
  * The handle on a database's sync with its supervisor: watches the connection actor, and answers what an application asks.
  * Invariant: every waiting call ends, by what it waits for, its deadline, its signal, or `stop`.
  */
-import { BlazeError, limits, toHex, type ChildSpec, type Env, type Ref } from '../../runtime/index.ts'
+import { BlazeError, limits, toHex, type Env, type Ref } from '../../runtime/index.ts'
 import {
   dialedConnection,
   MarkTable,
@@ -13,28 +13,44 @@ import type { Database } from '../database/index.ts'
 import type { Space } from '../team/index.ts'
 import { bounded, stepwise, type StepOptions, type WaitOptions } from './deadline.ts'
 import { Membership } from './membership.ts'
+import type { Lost, RelayReport } from '../relay/index.ts'
 import { endpointsOf } from './remote-endpoints.ts'
 import { encodeRemote, type RemoteRecord } from './remote-node.ts'
-import { explain, rebasingState, stateOf, type SyncState, type SyncStatus } from './sync-status.ts'
+import { SyncListeners, type SyncEvent } from './sync-events.ts'
+import { SyncMeter } from './sync-meter.ts'
+import { SyncRequests } from './sync-requests.ts'
+import { SyncWaits } from './sync-waits.ts'
+import {
+  explain,
+  progressed,
+  rebasingState,
+  stateOf,
+  type SyncState,
+  type SyncStatus,
+} from './sync-status.ts'
 import type { World } from './world.ts'
 
-/** What the handle runs in. */
-export interface SyncWorld {
-  readonly database: Database
-  readonly world: World
-  /** Starts the connection actor. */
-  spawn(spec: ChildSpec<DialedMessage>): Ref<DialedMessage>
+/** Own writes up to one. */
+interface Wrote {
+  readonly id: Uint8Array
+  readonly seq: number
 }
 
 export class DatabaseSync {
   readonly #database: Database
-  readonly #world: SyncWorld
+  readonly #world: World
   readonly #env: Env
   #remote: RemoteRecord
   readonly #membership: Membership
   /** Outlive the connection actor, whose lives and stores come and go. */
   readonly #marks = new MarkTable()
-  readonly #requests = new Set<(error: BlazeError) => void>()
+  readonly #requests: SyncRequests
+  readonly #meter: SyncMeter
+  readonly #listeners: SyncListeners
+  #paused = false
+  /** What a connection of an earlier one reports is over. */
+  #life = 0
+  #lost: Lost | undefined
   #space: Space | undefined
   #connection: Ref<DialedMessage> | undefined
   #report: ConnectionReport | undefined
@@ -44,18 +60,24 @@ export class DatabaseSync {
   #progressMs: number
   #stopped = false
   #stopping: Promise<void> | undefined
-  #signing = false
-  readonly #watchers = new Set<() => void>()
+  readonly #waits: SyncWaits
   #forgetSpace: () => void = () => {}
   #forgetTeam: () => void = () => {}
 
   /** Only for the client. */
-  constructor(world: SyncWorld, remote: RemoteRecord) {
+  constructor(world: World, database: Database, remote: RemoteRecord) {
     this.#world = world
-    this.#database = world.database
-    this.#env = world.database.env
+    this.#database = database
+    this.#env = database.env
     this.#remote = remote
-    this.#membership = new Membership(world.database, remote)
+    this.#membership = new Membership(database, remote)
+    this.#waits = new SyncWaits(this.#env, {
+      ended: (what) => this.#whyEnded(what),
+      late: (what, callMs) => this.#late(what, callMs),
+    })
+    this.#requests = new SyncRequests(this.#env, () => this.why())
+    this.#meter = new SyncMeter(this.#env)
+    this.#listeners = new SyncListeners(this.#env)
     this.#sinceMs = this.#env.now()
     this.#progressMs = this.#env.monotonic()
   }
@@ -78,6 +100,12 @@ export class DatabaseSync {
       connection: report?.state ?? 'connecting',
       relay: report?.relay?.state,
       lag: report?.relay?.lag ?? 0,
+      lagDots: this.#lagDots(),
+      lagMs: this.#meter.lagMs(),
+      queue: { parts: report?.relay?.counts.unacked ?? 0, bytes: report?.queuedBytes ?? 0 },
+      rates: this.#meter.rates(),
+      progress: report?.relay?.progress,
+      supervisorLost: this.#lost,
       attempts: report?.attempts ?? 0,
       clockOffsetMs: report?.relay?.clockOffsetMs,
       roundTripMs: report?.roundTripMs,
@@ -99,30 +127,51 @@ export class DatabaseSync {
   async caughtUp(options: WaitOptions = {}): Promise<void> {
     if (this.#stopped) throw new BlazeError('CLOSED', 'caughtUp: sync was stopped')
     const left = stepwise(this.#env, options, limits.waitMs)
-    let wrote = await this.#syncedSeq(left)
+    const holds = this.#holding(await this.#syncedSeq('caughtUp', left))
     let answered = false
     const forget = this.#marks.add(() => {
       answered = true
-      this.#wake()
+      this.#waits.wake()
     })
     // A mailbox that is full loses only the hint: marks are asked again after the next report.
     this.#connection?.tell({ type: 'dialed.mark' })
     try {
-      await this.wait('caughtUp', left(), () => {
-        const relay = this.#report?.relay
-        const replica = this.#space?.replica
-        if (relay === undefined || replica === undefined || replica.misfit.rebase !== undefined) return false
-        // A rebase has made again, under another id, what was written before the call and not confirmed.
-        const { replica: id } = this.#database.identity
-        if (id !== wrote.id) wrote = { id, seq: replica.lastOwnSeq }
-        return answered && relay.ackedSeq >= wrote.seq
-      })
+      await this.wait('caughtUp', left(), () => answered && holds())
     } finally {
       forget()
     }
     // The echo of what just came may still be looked through; the state that is read next should be the one that was waited for.
     const timeoutMs = Math.min(limits.settleMs, left().timeoutMs ?? 0)
     await this.wait('caughtUp', { timeoutMs }, () => this.#state !== 'syncing').catch(() => undefined)
+  }
+
+  /**
+   * Resolves when the supervisor durably holds all writes made here before the call. Waits while offline or paused. Rejects as
+   * `caughtUp`.
+   */
+  async flushed(options: WaitOptions = {}): Promise<void> {
+    if (this.#stopped) throw new BlazeError('CLOSED', 'flushed: sync was stopped')
+    const left = stepwise(this.#env, options, limits.waitMs)
+    const holds = this.#holding(await this.#syncedSeq('flushed', left))
+    await this.wait('flushed', left(), holds)
+  }
+
+  /** Hears of every event from now on; returns what ends that. `TypeError`. */
+  on(listener: (event: SyncEvent) => void): () => void {
+    return this.#listeners.add(listener)
+  }
+
+  /** Ends the connection in order until `resume`; the next `open` begins without a pause. Local work goes on. */
+  async pause(): Promise<void> {
+    if (this.#stopped || this.#paused) return
+    this.#paused = true
+    await this.#hangUp()
+  }
+
+  resume(): void {
+    if (this.#stopped || !this.#paused) return
+    this.#paused = false
+    this.#spaceMoved(this.#space)
   }
 
   /** Ends the connection in order. Local work goes on; the next `open` resumes sync. Idempotent. */
@@ -136,77 +185,14 @@ export class DatabaseSync {
     return this.#stopped
   }
 
-  /** A request of PROTOCOL §9. Rejects with `OFFLINE` without a connection. */
-  request(
-    operation: number,
-    body: Uint8Array,
-    timeoutMs: number = limits.requestTimeoutMs,
-  ): Promise<Uint8Array> {
-    return new Promise((resolve, reject) => {
-      const fail = (error: BlazeError): void => {
-        end()
-        reject(error)
-      }
-      // The actor may crash with the message in its hands: then nobody else ends the call.
-      const timer = this.#env.after(timeoutMs, () =>
-        fail(new BlazeError('TIMEOUT', `no answer within ${timeoutMs} ms: ${this.why()}`)),
-      )
-      const end = (): void => {
-        timer.cancel()
-        this.#requests.delete(fail)
-      }
-      this.#requests.add(fail)
-      const told = this.#connection?.tell({
-        type: 'dialed.request',
-        operation,
-        body,
-        timeoutMs,
-        settle: (result) => {
-          if ('error' in result) return fail(result.error)
-          end()
-          resolve(result.body)
-        },
-      })
-      if (told === 'full')
-        fail(new BlazeError('OVERLOADED', 'the connection has more requests than it can queue'))
-      else if (told !== 'ok') fail(new BlazeError('OFFLINE', 'there is no connection to the supervisor now'))
-    })
+  /** A request of PROTOCOL §9. Rejects with `OFFLINE` without a connection. For the client. */
+  request(operation: number, body: Uint8Array, timeoutMs?: number): Promise<Uint8Array> {
+    return this.#requests.send(this.#connection, operation, body, timeoutMs)
   }
 
   /** Resolves when `until` holds; it is asked after every report. For the client. */
   wait(what: string, options: StepOptions, until: () => boolean): Promise<void> {
-    const env = this.#env
-    const { timeoutMs = limits.waitMs, callMs = timeoutMs, signal } = options
-    return new Promise((resolve, reject) => {
-      const finish = (error?: unknown): void => {
-        this.#watchers.delete(check)
-        timer.cancel()
-        signal?.removeEventListener('abort', abort)
-        if (error === undefined) resolve()
-        else reject(error)
-      }
-      const check = (): void => {
-        try {
-          if (until()) finish()
-          else if (this.#stopped) finish(new BlazeError('CLOSED', `${what}: sync was stopped`))
-          else if (this.#state === 'refused') finish(this.#failure(what))
-        } catch (error) {
-          finish(error)
-        }
-      }
-      const abort = (): void => finish(new BlazeError('ABORTED', `${what}: the caller aborted`))
-      const timer = env.after(timeoutMs, () => {
-        finish(
-          new BlazeError('TIMEOUT', `${what}: not within ${callMs} ms: ${this.why()}`, {
-            details: { ...this.status() },
-          }),
-        )
-      })
-      if (signal?.aborted === true) return abort()
-      signal?.addEventListener('abort', abort)
-      this.#watchers.add(check)
-      check()
-    })
+    return this.#waits.wait(what, options, until)
   }
 
   /**
@@ -229,26 +215,53 @@ export class DatabaseSync {
     return this.#report
   }
 
-  #failure(what: string): BlazeError {
+  #whyEnded(what: string): BlazeError | undefined {
+    if (this.#stopped) return new BlazeError('CLOSED', `${what}: sync was stopped`)
+    if (this.#state !== 'refused') return undefined
     const error = this.#report?.relay?.error ?? this.#report?.error
     return new BlazeError(error?.code ?? 'REFUSED', `${what}: ${this.why()}`, { cause: error })
   }
 
+  #late(what: string, callMs: number): BlazeError {
+    const details = { ...this.status() }
+    return new BlazeError('TIMEOUT', `${what}: not within ${callMs} ms: ${this.why()}`, { details })
+  }
+
+  /** Whether the supervisor holds all own writes up to there. */
+  #holding(wrote: Wrote): () => boolean {
+    let upTo = wrote
+    return () => {
+      const relay = this.#report?.relay
+      const replica = this.#space?.replica
+      if (relay === undefined || replica === undefined || replica.misfit.rebase !== undefined) return false
+      // A rebase has made again, under another id, what was written before the call and not confirmed.
+      const { replica: id } = this.#database.identity
+      if (id !== upTo.id) upTo = { id, seq: replica.lastOwnSeq }
+      return relay.ackedSeq >= upTo.seq
+    }
+  }
+
   /** The last own seq, when all that was written before the call is synced or lost. A store that failed is opened again by itself. */
-  async #syncedSeq(left: () => WaitOptions): Promise<{ id: Uint8Array; seq: number }> {
+  async #syncedSeq(what: string, left: () => WaitOptions): Promise<Wrote> {
     let failed: Space | undefined
     for (;;) {
-      await this.wait('caughtUp', left(), () => this.#space !== undefined && this.#space !== failed)
+      await this.wait(what, left(), () => this.#space !== undefined && this.#space !== failed)
       const space = this.#space
       if (space === undefined) continue
       try {
-        await bounded(this.#env, 'caughtUp', left(), space.replica.settled())
+        await bounded(this.#env, what, left(), space.replica.settled())
         return { id: this.#database.identity.replica, seq: space.replica.lastOwnSeq }
       } catch (error) {
         if (!(error instanceof BlazeError) || error.code !== 'POISONED') throw error
         failed = space
       }
     }
+  }
+
+  #lagDots(): number {
+    const replica = this.#space?.replica
+    const acked = this.#report?.relay?.ackedSeq
+    return replica === undefined || acked === undefined ? 0 : Math.max(0, replica.lastOwnSeq - acked)
   }
 
   /** Writes wait, and for a while nothing has been confirmed: said before the link counts as silent and is dialled again. */
@@ -269,28 +282,36 @@ export class DatabaseSync {
     this.#forgetSpace()
     this.#forgetTeam()
     await this.#connection?.stop()
-    for (const fail of [...this.#requests]) fail(new BlazeError('CLOSED', 'sync was stopped'))
+    this.#requests.end(new BlazeError('CLOSED', 'sync was stopped'))
     this.#enter('stopped')
-    this.#wake()
+    this.#waits.wake()
   }
 
-  #spaceMoved(space: Space | undefined): void {
+  async #hangUp(): Promise<void> {
     this.#forgetTeam()
     const old = this.#connection
     this.#connection = undefined
+    this.#life += 1
+    this.#report = undefined
+    this.#meter.counted(undefined)
+    if (!this.#stopped) this.#enter(this.#paused ? 'paused' : 'offline')
+    this.#waits.wake()
+    await old?.stop()
+  }
+
+  #spaceMoved(space: Space | undefined): void {
     this.#space = space
     // Whatever was under way belongs to a store that is closed.
-    void old?.stop()
-    this.#report = undefined
-    if (!this.#stopped) this.#enter('offline')
+    void this.#hangUp()
     // The store is closed for good: whoever waits is told so.
     if (space === undefined && this.#database.status().state === 'closing') void this.stop()
-    this.#wake()
-    if (space === undefined || this.#stopped) return
+    this.#waits.wake()
+    if (space === undefined || this.#stopped || this.#paused) return
     this.#forgetTeam = space.onTeamChanged(() => this.#teamMoved())
-    const { world } = this.#world
+    const life = this.#life
+    const world = this.#world
     const { serverKey, serverDevice, database } = this.#remote
-    this.#connection = this.#world.spawn({
+    this.#connection = world.system.spawn({
       name: `connection-${toHex(space.spaceId).slice(0, 12)}-${toHex(space.replica.incarnation).slice(0, 8)}`,
       behaviour: dialedConnection({
         transport: world.transport,
@@ -305,7 +326,7 @@ export class DatabaseSync {
         ownReplica: this.#database.identity.replica,
         ...(database === '' ? {} : { register: database }),
         report: (report) => {
-          if (space === this.#space) this.#moved(report)
+          if (life === this.#life) this.#moved(report)
         },
       }),
     })
@@ -323,12 +344,28 @@ export class DatabaseSync {
 
   #moved(report: ConnectionReport): void {
     if (progressed(this.#report, report)) this.#progressMs = this.#env.monotonic()
+    const before = this.#report?.relay
     this.#report = report
+    this.#count(report.relay, before)
     const offsetMs = report.relay?.clockOffsetMs
     if (offsetMs !== undefined) this.#database.clockOffset(offsetMs)
     if (!this.#stopped) this.#enter(this.#problem() === undefined ? this.#stateOf(report) : 'revoked')
     if (report.registered && report.state === 'syncing') this.#teamMoved()
-    else this.#wake()
+    else this.#waits.wake()
+  }
+
+  #count(relay: RelayReport | undefined, before: RelayReport | undefined): void {
+    this.#meter.counted(relay?.counts)
+    const replica = this.#space?.replica
+    if (relay === undefined || replica === undefined) return
+    this.#meter.wrote(replica.lastOwnSeq, relay.ackedSeq)
+    const { progress, lost } = relay
+    if (progress !== undefined && progress.applied !== before?.progress?.applied)
+      this.#listeners.tell({ type: 'progress', ...progress })
+    if (lost === undefined || lost === before?.lost) return
+    this.#lost = lost
+    this.#env.log.warn('sync.supervisor.lost', { ...lost })
+    this.#listeners.tell({ type: 'supervisorLost', ...lost })
   }
 
   #stateOf(report: ConnectionReport): SyncState {
@@ -343,45 +380,17 @@ export class DatabaseSync {
 
   #enter(state: SyncState): void {
     if (state === this.#state) return
+    const before = this.#state
     this.#state = state
     this.#sinceMs = this.#env.now()
-  }
-
-  #wake(): void {
-    for (const check of [...this.#watchers]) check()
+    this.#listeners.tell({ type: 'state', before, status: this.status() })
   }
 
   /** Signs what the team lacks from this device: the supervisor as a relay, or this device's own join. */
   #teamMoved(): void {
     const space = this.#space
     const registered = this.#report?.registered === true
-    const news =
-      this.#signing || this.#stopped || space === undefined
-        ? undefined
-        : this.#membership.owed(space, registered)
-    if (news === undefined || space === undefined) {
-      this.#wake()
-      return
-    }
-    this.#signing = true
-    space
-      .learn(news)
-      .catch((error: unknown) => {
-        this.#membership.withdraw()
-        this.#env.log.error('sync.team', { error: error instanceof Error ? error.message : String(error) })
-      })
-      .finally(() => {
-        this.#signing = false
-        this.#wake()
-      })
+    if (space === undefined || this.#stopped) this.#waits.wake()
+    else this.#membership.sign(space, registered, () => this.#waits.wake())
   }
-}
-
-function progressed(before: ConnectionReport | undefined, now: ConnectionReport): boolean {
-  const was = before?.relay
-  const is = now.relay
-  if (was === undefined || is === undefined || is.lag === 0) return true
-  return (
-    is.lag < was.lag || is.ackedSeq !== was.ackedSeq || is.marked !== was.marked || is.state !== was.state
-  )
 }

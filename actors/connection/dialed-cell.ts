@@ -340,6 +340,7 @@ export class DialedCell {
       registered: this.#registered,
       relay: this.#relays.report,
       roundTripMs: this.#channel?.roundTripMs,
+      queuedBytes: this.#relays.queuedBytes(),
     })
   }
 }

@@ -42,6 +42,8 @@ export interface ConnectionReport {
   readonly registered: boolean
   readonly relay: RelayReport | undefined
   readonly roundTripMs: number | undefined
+  /** Bytes of all streams that have not left. */
+  readonly queuedBytes: number
 }
 
 /** `attempt`: the number of the dial it belongs to; what is late is ignored. `relay`: likewise of the relay. */

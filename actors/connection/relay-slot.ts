@@ -47,6 +47,12 @@ export class RelaySlot {
     return this.#report
   }
 
+  /** Bytes of its stream that have not left. */
+  queuedBytes(): number {
+    const open = this.#open
+    return open === undefined ? 0 : open.session.channel.queuedBytes(open.stream)
+  }
+
   open(session: Session, peer: Uint8Array): void {
     const { space, crypto, ownReplica } = this.#o
     const stream = session.openStream(space.spaceId)

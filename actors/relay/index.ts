@@ -9,6 +9,8 @@ import { Exchange } from './exchange.ts'
 import { relayMachine, type RelayEvent } from './machine.ts'
 import type { Counts, Lost, Progress } from './standing.ts'
 
+export type { Lost, Progress } from './standing.ts'
+
 export type RelayMessage =
   | { type: 'relay.frame'; frame: number; body: Uint8Array }
   | { type: 'relay.writable' }

@@ -63,3 +63,9 @@ function raise(merged: Map<string, ContextEntry>, { replicaId, seq }: ContextEnt
   const known = merged.get(key)
   if (known === undefined || known.seq < seq) merged.set(key, { replicaId, seq })
 }
+
+const NONE: readonly never[] = []
+
+export function envelopesOf<E extends Dotted>(live: readonly { readonly envelope: E }[]): readonly E[] {
+  return live.length === 0 ? NONE : live.map(({ envelope }) => envelope)
+}

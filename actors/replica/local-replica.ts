@@ -10,7 +10,7 @@ import { CommitLedger } from './commit-ledger.ts'
 import type { Envelope } from './envelope.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { BuiltBatch } from './group-commit.ts'
-import { offer } from './live-set.ts'
+import { envelopesOf, offer } from './live-set.ts'
 import { refuseSeenDot, sealOwn } from './own-write.ts'
 import { LocalMisfit } from './rebase/local-misfit.ts'
 import { PartInbox } from './round/part-inbox.ts'
@@ -45,8 +45,6 @@ import type { TagEdit } from './tag-table.ts'
 import { vectorDigest } from './vector.ts'
 import type { Vector } from './vector.ts'
 import { Verification } from './verification.ts'
-
-const NO_ENVELOPES: readonly Envelope[] = []
 
 export class LocalReplica implements Replica {
   readonly spaceId: Uint8Array
@@ -396,8 +394,4 @@ export class LocalReplica implements Replica {
     const moment = { lastArrival, tags, vector: new Map(this.#state.vector) }
     return { snapshot, source: snapshotSource(snapshot, moment, this.#options.crypto) }
   }
-}
-
-function envelopesOf(live: readonly Held[]): readonly Envelope[] {
-  return live.length === 0 ? NO_ENVELOPES : live.map(({ envelope }) => envelope)
 }

@@ -47,6 +47,10 @@ export const syncLimits = {
   dialTurnMs: 3_000,
   /** Keys of a supervisor that a device remembers after planned changes; older codes are made anew. */
   formerKeysMax: 8,
+  /** Milliseconds over which rates are told; ages are told to a tenth of it. */
+  rateWindowMs: 5_000,
+  /** Unconfirmed writes whose age is kept, one per tenth of the window: later ones count as younger than they are. */
+  lagSamplesMax: 64,
   /** Endpoints of one supervisor. */
   endpointsMax: 16,
   /** Milliseconds between two looks of a connection at its health: is a ping missed, a better endpoint due, did the computer sleep. */

@@ -82,6 +82,11 @@ export class SimulatedWorld {
     this.#crash(node)
   }
 
+  /** Everything that a node had on its disk is gone. Nothing may have it open. */
+  wipe(node: string): void {
+    this.#volumes.delete(node)
+  }
+
   world(node: string): World {
     const env = this.simulation.env(node)
     return {

@@ -168,6 +168,7 @@ test('a state is refused only when nothing is tried again by itself', () => {
       registered: true,
       relay: undefined,
       roundTripMs: undefined,
+      queuedBytes: 0,
     }
     return stateOf(report, 0)
   }

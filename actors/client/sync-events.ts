@@ -1,0 +1,40 @@
+/** Who wants to hear of a sync. Invariant: a listener that throws is logged, and harms neither the sync nor other listeners. */
+import { describeError, type Env } from '../../runtime/index.ts'
+import type { Lost, Progress } from '../relay/index.ts'
+import type { SyncState, SyncStatus } from './sync-status.ts'
+
+export type SyncEvent =
+  /** Another state began. */
+  | { readonly type: 'state'; readonly before: SyncState; readonly status: SyncStatus }
+  /** A part of what the supervisor had at the beginning was applied. Everything that is there can be used already. */
+  | ({ readonly type: 'progress' } & Progress)
+  /** The supervisor came back without writes that it had confirmed: deleted, or restored. It is sent them again. */
+  | ({ readonly type: 'supervisorLost' } & Lost)
+
+export class SyncListeners {
+  readonly #env: Env
+  readonly #listeners = new Set<(event: SyncEvent) => void>()
+
+  constructor(env: Env) {
+    this.#env = env
+  }
+
+  /** Returns what takes the listener away again. `TypeError`. */
+  add(listener: (event: SyncEvent) => void): () => void {
+    if (typeof listener !== 'function') throw new TypeError('listener: expected a function')
+    // The same function may listen twice.
+    const own = (event: SyncEvent): void => listener(event)
+    this.#listeners.add(own)
+    return () => void this.#listeners.delete(own)
+  }
+
+  tell(event: SyncEvent): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(event)
+      } catch (error) {
+        this.#env.log.error('sync.listener', { event: event.type, error: describeError(error) })
+      }
+    }
+  }
+}
