@@ -12,6 +12,7 @@ export type SyncState =
   | 'refused'
   | 'revoked'
   | 'forked'
+  | 'diverged'
   | 'rebasing'
   | 'damaged'
   | 'quota'
@@ -79,6 +80,7 @@ export function stateOf(report: ConnectionReport, held: number): SyncState {
     return byPeer ?? STATE_OF_ERROR[error.code] ?? (error.retryable ? 'syncing' : 'refused')
   }
   const { relay } = report
+  if (relay?.scrub.differs === true) return 'diverged'
   // While a last acknowledgement travels, nothing is missing on either side.
   if (relay === undefined || !(relay.caughtUp || (relay.peerApplied && relay.lag === 0))) return 'syncing'
   return held > 0 ? 'held' : 'caughtUp'
@@ -110,6 +112,8 @@ export function explain(status: SyncStatus): string {
       return `this device is not a member of the team as ${remote} knows it${reason}; ask an owner for an invite`
     case 'forked':
       return `two histories of one device have met${reason}; the device concerned rebases by itself once it is connected, and this goes on then`
+    case 'diverged':
+      return `${remote} and this device say that they have everything, and hold some records differently; those are sent again and compared${reason}`
     case 'rebasing':
       return `rebasing: this directory is an older copy, a restored or a damaged one, and takes everything from ${remote} before it writes and sends again${reason}`
     case 'damaged':

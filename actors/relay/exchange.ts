@@ -5,12 +5,14 @@
  */
 import { BlazeError, equalBytes, type Env } from '../../runtime/index.ts'
 import type { CryptoProvider } from '../../runtime/index.ts'
-import { vectorDigest, type VectorEntry } from '../replica/index.ts'
+import type { VectorEntry } from '../replica/index.ts'
 import type { Space } from '../team/index.ts'
 import { claimsOn, forkError } from './fork-claim.ts'
+import { helloOf } from './hello.ts'
 import { Incoming } from './incoming.ts'
 import { Marks } from './marks.ts'
 import {
+  AFTER_READY,
   encodeHello,
   encodeSpoiled,
   encodeVector,
@@ -26,6 +28,8 @@ import {
   RELAY_MARK,
   RELAY_MARKED,
   RELAY_READY,
+  RELAY_SCRUB,
+  RELAY_SCRUBBED,
   RELAY_SPOILED,
   RELAY_TEAM,
   RELAY_VECTOR,
@@ -35,7 +39,9 @@ import {
 } from './message.ts'
 import { Outgoing } from './outgoing.ts'
 import { PeerVector } from './peer-vector.ts'
-import { progressOf, type Counts, type Lost, type Progress } from './standing.ts'
+
+import { Scrub } from './scrub.ts'
+import { progressOf, type Lost, type Standing } from './standing.ts'
 import { TeamNews } from './team-news.ts'
 
 export interface ExchangePort {
@@ -79,6 +85,7 @@ export class Exchange {
   /** What the peer had confirmed of this device's writes before this exchange. */
   readonly #confirmedBefore: number
   readonly #marks: Marks
+  readonly #scrub: Scrub
   #lost: Lost | undefined
 
   constructor(o: ExchangeOptions) {
@@ -94,15 +101,18 @@ export class Exchange {
     })
     this.#peerVector = new PeerVector(replica, o.peer, o.ownReplica)
     this.#marks = new Marks((type, body) => void o.port.send(type, body))
-    this.#mine = {
-      incarnation: replica.incarnation,
-      lastArrival: replica.lastArrival,
-      cursor: replica.cursor(o.peer),
-      vectorDigest: rebase === undefined ? replica.vectorDigest() : vectorDigest(new Map(), o.crypto),
-      teamDigest: team.digest,
-      clockMs: o.env.now(),
-      ...(rebase === undefined ? {} : { rebasing: true }),
-    }
+    this.#scrub = new Scrub({
+      replica,
+      env: o.env,
+      port: {
+        ...o.port,
+        quiet: () => this.caughtUp && !this.rebasing,
+        repair: (tags) => this.#outgoing.repair(tags),
+        moved: () => o.port.progressed(),
+        failed: (error) => this.abandon(error),
+      },
+    })
+    this.#mine = helloOf(o.space, o.peer, o)
     this.#outgoing = new Outgoing({
       replica,
       peerVector: this.#peerVector.entries,
@@ -157,11 +167,6 @@ export class Exchange {
     this.abandon(forkError(entry, `write ${entry.seq} of the peer is known here with another history`))
   }
 
-  /** Difference of the wall clocks at hello, ms: positive when the peer is ahead. Contains the latency of the link. */
-  get clockOffsetMs(): number | undefined {
-    return this.#clockOffsetMs
-  }
-
   get lag(): number {
     return this.#outgoing.lag
   }
@@ -170,20 +175,21 @@ export class Exchange {
     return this.#incoming?.syncing ?? false
   }
 
-  get lost(): Lost | undefined {
-    return this.#lost
+  /** Compares what both sides hold; false when there is no quiet moment. Only the dialling side asks. */
+  scrub(): boolean {
+    return this.#scrub.start()
   }
 
-  /** Undefined once what the peer had at hello is applied. */
-  get progress(): Progress | undefined {
-    const theirs = this.#theirs
-    if (theirs === undefined || this.#caughtUpWithHello) return undefined
-    return progressOf(theirs, this.#mine.cursor, this.#incoming?.upTo ?? 0)
-  }
-
-  get counts(): Counts {
+  get standing(): Standing {
     const { sent, unacked } = this.#outgoing
-    return { received: this.#incoming?.received ?? 0, sent, unacked }
+    const theirs = this.#caughtUpWithHello ? undefined : this.#theirs
+    return {
+      counts: { received: this.#incoming?.received ?? 0, sent, unacked },
+      progress: theirs && progressOf(theirs, this.#mine.cursor, this.#incoming?.upTo ?? 0),
+      lost: this.#lost,
+      clockOffsetMs: this.#clockOffsetMs,
+      scrub: this.#scrub.report,
+    }
   }
 
   /** Seq of `replicaId` up to which the peer acknowledged durably. */
@@ -238,46 +244,54 @@ export class Exchange {
       this.#o.port.consumed(body.length)
       return
     }
-    if (type === RELAY_HELLO) {
-      this.#hello(parseHello(body))
-      this.#o.port.consumed(body.length)
-      return
-    }
     const incoming = this.#incoming
-    if (incoming === undefined) throw violation(`relay message ${type} before hello`)
-    this.#checkOrder(type)
-    if (type === RELAY_TEAM) incoming.team(this.#teamNews.fromPeer(body))
-    else if (type === RELAY_ANNOUNCE) incoming.announce(this.#teamNews.fromPeer(body))
-    else if (type === RELAY_VECTOR) {
-      this.#learnVector(parseVector(body))
-      this.#o.port.consumed(body.length)
-    } else if (type === RELAY_READY) {
-      this.#readyCame = true
-      incoming.ready()
-      this.#o.port.consumed(body.length)
-    } else if (type === RELAY_DATA) incoming.data(parseData(body), body.length)
-    else if (type === RELAY_ACK) {
-      const ack = parseAck(body)
-      this.#outgoing.acked(ack)
-      this.#learnVector(ack.vector)
-      this.#o.port.consumed(body.length)
-      if (!this.#ended) this.#progress()
-    } else if (type === RELAY_MARK) {
-      this.#marks.wait(body, this.#o.space.replica.lastArrival)
-      this.#o.port.consumed(body.length)
-      this.#answerMarks()
-    } else if (type === RELAY_MARKED) {
-      this.#marks.take(body)
-      this.#o.port.consumed(body.length)
-      this.#o.port.progressed()
-    } else if (type === RELAY_SPOILED) {
-      this.#o.port.consumed(body.length)
-      this.#fail(spoiledError(parseSpoiled(body)))
-    } else throw violation(`unknown relay message ${type}`)
+    if (incoming !== undefined) {
+      this.#checkOrder(type)
+      // These give their credit back when they were worked off.
+      if (type === RELAY_TEAM) return incoming.team(this.#teamNews.fromPeer(body))
+      if (type === RELAY_ANNOUNCE) return incoming.announce(this.#teamNews.fromPeer(body))
+      if (type === RELAY_DATA) return incoming.data(parseData(body), body.length)
+    }
+    this.#o.port.consumed(body.length)
+    if (type === RELAY_HELLO) this.#hello(parseHello(body))
+    else if (incoming === undefined) throw violation(`relay message ${type} before hello`)
+    else this.#small(type, body, incoming)
+  }
+
+  #small(type: number, body: Uint8Array, incoming: Incoming): void {
+    switch (type) {
+      case RELAY_VECTOR:
+        return this.#learnVector(parseVector(body))
+      case RELAY_READY:
+        this.#readyCame = true
+        return incoming.ready()
+      case RELAY_ACK: {
+        const ack = parseAck(body)
+        this.#outgoing.acked(ack)
+        this.#learnVector(ack.vector)
+        if (!this.#ended) this.#progress()
+        return
+      }
+      case RELAY_MARK:
+        this.#marks.wait(body, this.#o.space.replica.lastArrival)
+        return this.#answerMarks()
+      case RELAY_MARKED:
+        this.#marks.take(body)
+        return this.#o.port.progressed()
+      case RELAY_SCRUB:
+        return this.#scrub.asked(body)
+      case RELAY_SCRUBBED:
+        return this.#scrub.answered(body)
+      case RELAY_SPOILED:
+        return this.#fail(spoiledError(parseSpoiled(body)))
+      default:
+        throw violation(`unknown relay message ${type}`)
+    }
   }
 
   end(): void {
     this.#ended = true
+    this.#scrub.end()
     this.#outgoing.end()
     this.#incoming?.end()
   }
@@ -353,6 +367,7 @@ export class Exchange {
   #progress(): void {
     this.pump()
     this.#answerMarks()
+    this.#scrub.poll()
     this.#o.port.progressed()
   }
 
@@ -363,7 +378,7 @@ export class Exchange {
   /** Before ready nothing but team, announcements and vector; after it no vector and no ready. */
   #checkOrder(type: number): void {
     const early = type === RELAY_VECTOR || type === RELAY_READY
-    const late = type === RELAY_DATA || type === RELAY_ACK || type === RELAY_MARK || type === RELAY_MARKED
+    const late = AFTER_READY.has(type)
     if (this.#readyCame ? early : late) {
       const when = this.#readyCame ? 'after' : 'before'
       throw violation(`relay message ${type} ${when} ready`)

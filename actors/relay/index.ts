@@ -2,12 +2,20 @@
  * The relay actor: syncs one space with one peer over one stream of a connection, and lives as long as that stream.
  * Data messages go straight to the exchange; the machine sees only changes of state.
  */
-import { BlazeError, machine, toHex, type Behaviour, type CryptoProvider } from '../../runtime/index.ts'
+import {
+  BlazeError,
+  limits,
+  machine,
+  toHex,
+  type Behaviour,
+  type CryptoProvider,
+  type Timer,
+} from '../../runtime/index.ts'
 import type { MachineContext } from '../../runtime/index.ts'
 import type { Space } from '../team/index.ts'
 import { Exchange } from './exchange.ts'
 import { relayMachine, type RelayEvent } from './machine.ts'
-import type { Counts, Lost, Progress } from './standing.ts'
+import type { Standing } from './standing.ts'
 
 export type { Lost, Progress } from './standing.ts'
 
@@ -17,6 +25,7 @@ export type RelayMessage =
   /** Something moved in the space: its data, its team, or its store failed. */
   | { type: 'relay.changed' }
   | { type: 'relay.mark'; id: number }
+  | { type: 'relay.scrub' }
   | { type: 'relay.result'; settle: () => void }
 
 /** The stream of a connection as its relay uses it. */
@@ -27,7 +36,7 @@ export interface RelayStream {
 }
 
 /** Where a relay stands. Plain data. */
-export interface RelayReport {
+export interface RelayReport extends Standing {
   readonly state: string
   /** Everything both sides had at hello, and everything since, is applied and acknowledged. */
   readonly caughtUp: boolean
@@ -41,12 +50,6 @@ export interface RelayReport {
   readonly ackedSeq: number
   /** Arrivals that the peer has not acknowledged; an upper bound. */
   readonly lag: number
-  /** Wall clock of the peer minus ours at hello, ms. */
-  readonly clockOffsetMs: number | undefined
-  readonly counts: Counts
-  /** Undefined once what the peer had at hello is applied. */
-  readonly progress: Progress | undefined
-  readonly lost: Lost | undefined
   readonly error: BlazeError | undefined
 }
 
@@ -93,6 +96,7 @@ class RelayCell {
   #contested = false
   #failure: BlazeError | undefined
   #live = false
+  #nextScrub: Timer | undefined
   /** What the machine will be in once it has handled the events of this turn. */
   #state = 'negotiating'
 
@@ -167,6 +171,9 @@ class RelayCell {
         case 'relay.mark':
           this.#exchange.mark(message.id)
           break
+        case 'relay.scrub':
+          this.#scrub()
+          break
         case 'relay.result':
           message.settle()
           break
@@ -225,11 +232,24 @@ class RelayCell {
     if (caughtUp && !this.#live) {
       this.#live = true
       this.#enter('live', { type: 'relay.caughtUp' })
+      this.#scrub()
     } else if (this.#live && this.#exchange.receiving) {
       this.#live = false
       this.#enter('syncing', { type: 'relay.behind' })
     }
+    const { differs } = this.#exchange.standing.scrub
+    if (differs && this.#state === 'live') this.#enter('repairing', { type: 'relay.differs' })
+    else if (!differs && this.#state === 'repairing') this.#enter('live', { type: 'relay.same' })
     this.#o.report?.(this.#report())
+  }
+
+  /** Now if both sides are quiet, and again after a while. */
+  #scrub(): void {
+    if (this.#o.ownReplica === undefined) return
+    this.#nextScrub?.cancel()
+    const begun = this.#exchange.scrub()
+    const waitMs = begun ? limits.scrubIntervalMs : limits.scrubRetryMs
+    this.#nextScrub = this.#ctx.after(waitMs * (0.75 + this.#ctx.env.random() / 2), { type: 'relay.scrub' })
   }
 
   #enter(state: string, event: RelayEvent): void {
@@ -256,10 +276,7 @@ class RelayCell {
       marked: exchange.marked,
       ackedSeq: this.#o.ownReplica === undefined ? 0 : exchange.ackedSeq(this.#o.ownReplica),
       lag: exchange.lag,
-      clockOffsetMs: exchange.clockOffsetMs,
-      counts: exchange.counts,
-      progress: exchange.progress,
-      lost: exchange.lost,
+      ...exchange.standing,
       error: this.#error,
     }
   }

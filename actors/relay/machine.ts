@@ -8,9 +8,12 @@ export type RelayEvent =
   | { type: 'relay.spoiled' }
   | { type: 'relay.forked' }
   | { type: 'relay.rebasing' }
+  | { type: 'relay.differs' }
+  | { type: 'relay.same' }
 
 /**
  * `rebasing`: this side is a misfit; it takes one whole round, and sends and acknowledges nothing until then;
+ * `repairing`: both sides say that they have everything, and hold it differently: what differs is sent again;
  * `paused`: a round was refused, the reason is in the report, and a later stream tries again;
  * `diverged`: two histories of one replica id exist; a later stream tries again, and finds it mended once the device has rebased.
  */
@@ -30,7 +33,22 @@ export const relayMachine: AnyStateMachine = setup({ types: { events: {} as Rela
       on: { 'relay.negotiated': 'syncing', 'relay.spoiled': 'paused', 'relay.forked': 'diverged' },
     },
     syncing: { on: { 'relay.caughtUp': 'live', 'relay.spoiled': 'paused', 'relay.forked': 'diverged' } },
-    live: { on: { 'relay.behind': 'syncing', 'relay.spoiled': 'paused', 'relay.forked': 'diverged' } },
+    live: {
+      on: {
+        'relay.behind': 'syncing',
+        'relay.differs': 'repairing',
+        'relay.spoiled': 'paused',
+        'relay.forked': 'diverged',
+      },
+    },
+    repairing: {
+      on: {
+        'relay.behind': 'syncing',
+        'relay.same': 'live',
+        'relay.spoiled': 'paused',
+        'relay.forked': 'diverged',
+      },
+    },
     paused: {},
     diverged: {},
   },

@@ -23,6 +23,18 @@ export const RELAY_ACK = 22
 export const RELAY_SPOILED = 23
 export const RELAY_MARK = 25
 export const RELAY_MARKED = 26
+export const RELAY_SCRUB = 27
+export const RELAY_SCRUBBED = 28
+
+/** What comes after ready only. */
+export const AFTER_READY: ReadonlySet<number> = new Set([
+  RELAY_DATA,
+  RELAY_ACK,
+  RELAY_MARK,
+  RELAY_MARKED,
+  RELAY_SCRUB,
+  RELAY_SCRUBBED,
+])
 
 export interface RelayHello {
   readonly incarnation: Uint8Array

@@ -56,6 +56,7 @@ export class Outgoing {
   /** Arrival that the last part named: where the peer's cursor will stand. */
   #toldUpTo = 0
   readonly #unacked: SentPart[] = []
+  readonly #repairs: Uint8Array[] = []
   #sent = 0
   #firstCursor: { incarnation: Uint8Array; arrival: number } | undefined
 
@@ -76,6 +77,7 @@ export class Outgoing {
     return (
       this.#round === undefined &&
       this.#unacked.length === 0 &&
+      this.#repairs.length === 0 &&
       this.#sentUpTo !== undefined &&
       this.#sentUpTo >= this.#replica.lastArrival
     )
@@ -140,12 +142,24 @@ export class Outgoing {
     this.#round = undefined
   }
 
+  /** Tags that the peer has to be sent whatever its vector says, once the first round is over. */
+  repair(tags: readonly Uint8Array[]): void {
+    this.#repairs.push(...tags)
+    this.#port.more()
+  }
+
   /** The next round, if there is something new. */
   #begin(): Round | undefined {
     const sentUpTo = this.#sentUpTo
+    if (sentUpTo !== undefined && this.#repairs.length > 0)
+      return this.#start(sentUpTo, this.#repairs.splice(0))
     if (sentUpTo !== undefined && sentUpTo >= this.#replica.lastArrival) return undefined
     // Only the end of the peer's round says what it holds: until then its own writes would come back to it.
     if (sentUpTo !== undefined && this.#port.syncing()) return undefined
+    return this.#start(sentUpTo)
+  }
+
+  #start(sentUpTo: number | undefined, tags?: readonly Uint8Array[]): Round | undefined {
     this.#roundNumber += 1
     this.#partNumber = 0
     const cursor =
@@ -153,10 +167,7 @@ export class Outgoing {
         ? this.#firstCursor
         : { incarnation: this.#replica.incarnation, arrival: sentUpTo }
     try {
-      this.#round = this.#replica.startRound({
-        ...(cursor === undefined ? {} : { cursor }),
-        peerVector: this.#peerVector,
-      })
+      this.#round = this.#replica.startRound({ cursor, peerVector: this.#peerVector, tags })
     } catch (error) {
       this.#port.failed(error)
     }

@@ -2,6 +2,7 @@
 import { equalBytes } from '../../runtime/index.ts'
 import type { Cursor } from '../replica/index.ts'
 import type { RelayHello } from './message.ts'
+import type { ScrubReport } from './scrub.ts'
 
 /** In arrivals of the peer, from where this side stood at hello to what the peer had at hello. */
 export interface Progress {
@@ -19,12 +20,22 @@ export interface Lost {
   readonly held: number
 }
 
-export interface Counts {
+interface Counts {
   /** Writes since hello, those that were known included. */
   readonly received: number
   readonly sent: number
   /** Parts that the peer has not acknowledged. */
   readonly unacked: number
+}
+
+export interface Standing {
+  readonly counts: Counts
+  /** Undefined once what the peer had at hello is applied. */
+  readonly progress: Progress | undefined
+  readonly lost: Lost | undefined
+  readonly scrub: ScrubReport
+  /** Wall clock of the peer minus ours at hello, ms; contains the latency of the link. */
+  readonly clockOffsetMs: number | undefined
 }
 
 /** `upTo`: arrival of the peer up to which this side has applied its parts. */

@@ -39,6 +39,17 @@ export type { ContextEntry, EnvelopeHeader } from './envelope.ts'
 export { contextOf } from './live-set.ts'
 export { encodeItems, itemBytes, parseItems } from './round/part.ts'
 export type { PartItem } from './round/part.ts'
+export { forgetScrubTree, scrubLeafTags, scrubTree } from './scrub-pass.ts'
+export {
+  encodeScrubNodes,
+  encodeScrubPrefixes,
+  encodeScrubTags,
+  parseScrubNodes,
+  parseScrubPrefixes,
+  parseScrubTags,
+} from './scrub-message.ts'
+export { differingTags, SCRUB_DEPTH, ScrubDescent } from './scrub-tree.ts'
+export type { ScrubNode, ScrubPrefix, ScrubTag } from './scrub-tree.ts'
 export { SetHash } from './set-hash.ts'
 export { encodeVectorEntry, parseVectorEntry, VECTOR_ENTRY_BYTES, vectorDigest } from './vector.ts'
 export type { Vector, VectorEntry } from './vector.ts'

@@ -14,8 +14,7 @@ import { envelopesOf, offer } from './live-set.ts'
 import { refuseSeenDot, sealOwn } from './own-write.ts'
 import { LocalMisfit } from './rebase/local-misfit.ts'
 import { PartInbox } from './round/part-inbox.ts'
-import { lastArrivalOf } from './replica-state.ts'
-import type { ReplicaState } from './replica-state.ts'
+import { lastArrivalOf, type ReplicaState } from './replica-state.ts'
 import type {
   ArrivalPage,
   Cursor,
@@ -24,6 +23,7 @@ import type {
   OwnHeadComparison,
   PresentTag,
   Replica,
+  RoundStart,
   ReplicaOptions,
   Round,
   ScannedTag,
@@ -133,6 +133,10 @@ export class LocalReplica implements Replica {
 
   get liveEnvelopes(): number {
     return this.#state.numbers.liveEnvelopes
+  }
+
+  get liveSum(): Uint8Array {
+    return this.#state.numbers.setHash.bytes()
   }
 
   get tags(): number {
@@ -261,9 +265,8 @@ export class LocalReplica implements Replica {
     return last !== undefined && arrival <= last
   }
 
-  startRound(from: { cursor?: Cursor; peerVector: Vector }): Round {
+  startRound({ cursor, peerVector, tags }: RoundStart): Round {
     this.#check()
-    const { cursor, peerVector } = from
     const host = {
       recent: this.#state.recent,
       check: () => this.#check(),
@@ -271,7 +274,7 @@ export class LocalReplica implements Replica {
       snapshot: () => this.#group.whenQuiet(() => this.#snapshot()),
     }
     const after = cursor !== undefined && this.resumable(cursor) ? cursor.arrival : 0
-    return createRound(host, after, peerVector)
+    return createRound(host, { after, peerVector, tags })
   }
 
   applyPart(part: OfferedPart): Promise<{ changed: number }> {

@@ -84,6 +84,12 @@ export interface ScannedTag {
   readonly live: readonly Envelope[]
 }
 
+export interface RoundStart {
+  readonly cursor?: Cursor | undefined
+  readonly peerVector: Vector
+  readonly tags?: readonly Uint8Array[] | undefined
+}
+
 export interface Arrival {
   readonly arrival: number
   readonly tag: Uint8Array
@@ -177,6 +183,8 @@ export interface Replica {
   readonly lastOwnSeq: number
   /** Synced live envelopes, and tags that have any. */
   readonly liveEnvelopes: number
+  /** Sum of the hashes of all live envelopes as the batches say, 16 bytes (PROTOCOL §6.1). */
+  readonly liveSum: Uint8Array
   readonly tags: number
   /** For reading; rows are written through `extra`, which joins the group commit. */
   readonly store: OrderedStore
@@ -227,8 +235,11 @@ export interface Replica {
 
   /** Whether this store knows what came after the cursor (rule 14). */
   resumable(cursor: Cursor): boolean
-  /** By cursor where it is valid, else by vectors. `peerVector` may change meanwhile; tags it covers are skipped. */
-  startRound(from: { cursor?: Cursor; peerVector: Vector }): Round
+  /**
+   * By cursor where it is valid, else by vectors. `peerVector` may change meanwhile; tags it covers are skipped. With `tags`: a repair, just
+   * these as they are now, whatever the vector covers; it names the cursor's arrival and no vector entry.
+   */
+  startRound(from: RoundStart): Round
   /**
    * Verifies everything, then keeps all of the part in one batch or nothing. Resolves after the sync with the number of tags
    * that changed. Rejects with `UNKNOWN_REPLICA` (`details.replicaId`), `FORBIDDEN`, `BAD_SIGNATURE`, `PROTOCOL_VIOLATION`, `FORKED`,

@@ -1,5 +1,5 @@
 /**
- * Bytes of the parts of a scrub: prefixes, nodes, and the tags of a leaf (PROTOCOL §14). No message of the relay carries them yet.
+ * Bytes of the parts of a scrub: prefixes, nodes, and the tags of a leaf (PROTOCOL §14).
  * Invariant: one meaning has one byte form, and nothing is read past the bounds that are given.
  */
 import { ByteReader, ByteWriter, compareBytes } from '../../runtime/index.ts'

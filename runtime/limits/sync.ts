@@ -51,6 +51,27 @@ export const syncLimits = {
   rateWindowMs: 5_000,
   /** Unconfirmed writes whose age is kept, one per tenth of the window: later ones count as younger than they are. */
   lagSamplesMax: 64,
+  /** Milliseconds between two comparisons of a relay's root with its peer's; a quarter more or less by chance. */
+  scrubIntervalMs: 600_000,
+  /** Milliseconds until the next try when the peer had no quiet moment. */
+  scrubRetryMs: 10_000,
+  /** Milliseconds that the tree of a store is kept: a descent over a slow link. */
+  scrubTreeMs: 60_000,
+  /** Tags that a pass reads at a time: a few milliseconds. */
+  scrubPageTags: 256,
+  /** Tags of a leaf list: 15 at a million; the rest of a longer one comes with the next comparison. */
+  scrubLeafTagsMax: 4_096,
+  /** Nodes and leaves that are asked for at a time. */
+  scrubNodesMax: 512,
+  scrubLeavesMax: 64,
+  /** Tags in all leaf lists of one answer, above which the rest is asked for again: half a message. */
+  scrubAnswerTagsMax: 16_384,
+  /** Differing tags that one comparison sends; the rest comes with the next. */
+  scrubTagsMax: 4_096,
+  /** Comparisons in a row that find a difference before both sides verify themselves. */
+  scrubRoundsMax: 3,
+  /** Milliseconds between two verifications that a peer asks for. */
+  scrubVerifyMs: 3_600_000,
   /** Endpoints of one supervisor. */
   endpointsMax: 16,
   /** Milliseconds between two looks of a connection at its health: is a ping missed, a better endpoint due, did the computer sleep. */

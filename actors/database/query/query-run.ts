@@ -57,7 +57,9 @@ export class QueryRun {
 
   /** A record of the database changed. */
   note(collection: string, id: string): void {
-    if (this.#plan.kind === 'index' && collection === this.#query.collection) this.#changed.add(id)
+    if (this.#plan.kind !== 'index' || collection !== this.#query.collection) return
+    // One more than the bound says all that is to be said.
+    if (this.#changed.size <= limits.queryChangedMax) this.#changed.add(id)
   }
 
   /** What the plan's paths hold of matches, each when it is met, in no order. */

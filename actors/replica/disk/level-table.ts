@@ -44,6 +44,8 @@ export async function tableFlaw(file: TableFile, depth: TableDepth): Promise<str
     if (block.length < end - from || maskedCrc32c(block, 0, length + 1) !== readU32LE(block, length + 1))
       return `the block at byte ${from} is changed`
     bytes += length + TRAILER_BYTES
+    // Else a few bytes could name one block again and again.
+    if (bytes > file.size) return 'its blocks overlap'
     if (handle === meta || (handle === index && depth === 'whole')) blocks.push(...handlesOf(block, length))
     // Of a table that is read in pieces, the frame is all.
     if (at === blocks.length - 1 && depth === 'frame') return undefined

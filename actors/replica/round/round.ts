@@ -24,9 +24,16 @@ export interface RoundHost {
   snapshot(): Promise<{ readonly snapshot: StoreSnapshot; readonly source: RoundSource }>
 }
 
+export interface RoundFrom {
+  readonly after: number
+  readonly peerVector: Vector
+  /** A repair: these, and nothing else. */
+  readonly tags?: readonly Uint8Array[] | undefined
+}
+
 /** Sends what arrived after `after`, without the tags whose live dots `peerVector` covers. */
-export function createRound(host: RoundHost, after: number, peerVector: Vector): Round {
-  return new OutgoingRound(host, after, peerVector)
+export function createRound(host: RoundHost, { after, peerVector, tags }: RoundFrom): Round {
+  return tags === undefined ? new OutgoingRound(host, after, peerVector) : new RepairRound(host, after, tags)
 }
 
 class OutgoingRound implements Round {
@@ -150,6 +157,36 @@ class OutgoingRound implements Round {
     return [...source.vector.values()].filter(
       (entry) => !covers(this.#peerVector, entry.replicaId, entry.seq),
     )
+  }
+}
+
+/** Some tags as they are when their part is made. It moves neither cursor nor vector of the peer. */
+class RepairRound implements Round {
+  readonly lastArrival: number
+  readonly #host: RoundHost
+  #tags: readonly Uint8Array[]
+
+  constructor(host: RoundHost, lastArrival: number, tags: readonly Uint8Array[]) {
+    this.#host = host
+    this.lastArrival = lastArrival
+    this.#tags = tags
+  }
+
+  async next(bytesMax: number): Promise<RoundPart> {
+    this.#host.check()
+    const source = this.#host.present()
+    const assembler = new PartAssembler(source)
+    for (const [index, tag] of this.#tags.entries()) {
+      const row = source.tag(tag)
+      if (row === undefined || assembler.add(row.live, bytesMax)) continue
+      this.#tags = this.#tags.slice(index)
+      return { items: assembler.items(), upTo: this.lastArrival, last: false }
+    }
+    return { items: assembler.items(), upTo: this.lastArrival, last: true }
+  }
+
+  close(): void {
+    this.#tags = []
   }
 }
 

@@ -16,6 +16,7 @@ import {
 } from '../../../actors/relay/message.ts'
 import type { RelayHello } from '../../../actors/relay/message.ts'
 import { encodeItems, parseItems } from '../../../actors/replica/index.ts'
+import { parseEnvelope } from '../../../actors/replica/envelope.ts'
 import { openSpace } from '../../../actors/team/index.ts'
 import type { Space } from '../../../actors/team/index.ts'
 import { BlazeError, createSimulation, nodeCrypto } from '../../../runtime/index.ts'
@@ -88,6 +89,8 @@ export class Side {
   /** What `send` answers. */
   open = true
   creditBack = 0
+  /** What becomes of a message on its way to the other end. */
+  onTheWay: (message: Message) => Message = (message) => message
   ended: BlazeError | undefined
   /** What a frame or a result threw. */
   broken: unknown
@@ -168,7 +171,8 @@ export class Side {
     this.#env.defer(() => {
       const other = this.#other
       if (other === undefined) return
-      for (const { type, body } of this.outbox.splice(0)) {
+      for (const message of this.outbox.splice(0)) {
+        const { type, body } = this.onTheWay(message)
         if (other.broken === undefined) other.frame(type, body)
       }
     })
@@ -182,6 +186,18 @@ export function connect(first: Member, second: Member): [Side, Side] {
   sides[1].join(sides[0])
   for (const side of sides) side.exchange.start()
   return sides
+}
+
+/** A link that loses envelopes of some tags, which no link can: a fault of the software that sends or takes parts. */
+export function losing(isLost: (tag: Uint8Array) => boolean): (message: Message) => Message {
+  return (message) => {
+    if (message.type !== RELAY_DATA) return message
+    const { items, ...head } = parseData(message.body)
+    const kept = parseItems(items).filter(
+      (item) => item.kind !== 'envelope' || !isLost(parseEnvelope(item.bytes, nodeCrypto).tag),
+    )
+    return { type: RELAY_DATA, body: encodeData({ ...head, items: encodeItems(kept) }) }
+  }
 }
 
 /** The hello of a peer that nobody knows yet. */

@@ -8,6 +8,12 @@ import {
   parseSpoiled,
   parseVector,
 } from '../../../actors/relay/message.ts'
+import {
+  encodeScrubAnswer,
+  encodeScrubAsk,
+  parseScrubAnswer,
+  parseScrubAsk,
+} from '../../../actors/relay/scrub-frame.ts'
 import { parseCommitItem } from '../../../actors/replica/commit.ts'
 import { parseEnvelope } from '../../../actors/replica/envelope.ts'
 import { parseRebase } from '../../../actors/replica/rebase/rebase.ts'
@@ -46,7 +52,34 @@ function signed(...options: Parameters<typeof target>): FuzzTarget {
 const tag = vectorBytes('replica', 'keyTag').subarray(1)
 const vectorRowKey = vectorBytes('replica', 'keyVector')
 
+const nodes = [{ depth: 0, nibbles: 0, count: 3, sum: new Uint8Array(16).fill(7) }] as const
+const leaf = { depth: 4, nibbles: 9 }
+const sixteen = new Uint8Array(16).fill(5)
+
 export const relayTargets: readonly FuzzTarget[] = [
+  {
+    name: 'question of a scrub',
+    codes: ['PROTOCOL_VIOLATION'],
+    decode: parseScrubAsk,
+    seeds: [
+      encodeScrubAsk({ kind: 'root', node: nodes[0] }),
+      encodeScrubAsk({ kind: 'nodes', prefixes: [leaf, { depth: 1, nibbles: 3 }] }),
+      encodeScrubAsk({ kind: 'leaves', prefixes: [leaf] }),
+      encodeScrubAsk({ kind: 'send', tags: [sixteen] }),
+      encodeScrubAsk({ kind: 'verify' }),
+    ],
+  },
+  {
+    name: 'answer of a scrub',
+    codes: ['PROTOCOL_VIOLATION'],
+    decode: parseScrubAnswer,
+    seeds: [
+      encodeScrubAnswer({ kind: 'same' }),
+      encodeScrubAnswer({ kind: 'nodes', nodes }),
+      encodeScrubAnswer({ kind: 'leaves', lists: [{ leaf, tags: [{ tag: sixteen, sum: sixteen }] }] }),
+      encodeScrubAnswer({ kind: 'send' }),
+    ],
+  },
   target('hello of a relay', parseHello, 'relay', 'hello', 'helloWithoutCursor', 'helloOfMisfit'),
   target('blobs', parseBlobs, 'relay', 'blobs'),
   target('vector', parseVector, 'relay', 'vector'),
