@@ -240,11 +240,11 @@ export class Scrub {
   }
 
   #root(): ScrubNode {
-    return { ...ROOT, count: this.#replica.liveEnvelopes, sum: this.#replica.liveSum }
+    return { ...ROOT, count: this.#replica.liveEnvelopes, sum: this.#replica.liveTotals.sum }
   }
 
   #sameRoot({ count, sum }: ScrubNode): boolean {
-    return count === this.#replica.liveEnvelopes && Buffer.compare(sum, this.#replica.liveSum) === 0
+    return count === this.#replica.liveEnvelopes && Buffer.compare(sum, this.#replica.liveTotals.sum) === 0
   }
 
   #tell(report: Partial<ScrubReport>): void {

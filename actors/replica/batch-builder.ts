@@ -160,7 +160,7 @@ function editTags(
   { state, ledger }: BuildContext,
   operations: StoreOperation[],
 ): ReplicaNumbers {
-  let { lastArrival, liveEnvelopes, tags } = state.numbers
+  let { lastArrival, liveEnvelopes, tags, liveBytes } = state.numbers
   const setHash = SetHash.of(state.numbers.setHash.bytes())
   for (const edit of edits.values()) {
     const { base, live, tag } = edit
@@ -168,11 +168,13 @@ function editTags(
       if (live.includes(held)) continue
       ledger.count(held.envelope, held.commitFirstSeq, -1)
       setHash.subtract(held.envelope.hash)
+      liveBytes -= held.envelope.bytes.length
     }
     for (const held of live) {
       if (base.live.includes(held)) continue
       ledger.count(held.envelope, held.commitFirstSeq, 1)
       setHash.add(held.envelope.hash)
+      liveBytes += held.envelope.bytes.length
     }
     lastArrival += 1
     edit.arrival = lastArrival
@@ -184,7 +186,7 @@ function editTags(
       { type: 'put', key: tagKey(tag), value: encodeTagRow({ arrival: lastArrival, live }) },
     )
   }
-  return { lastArrival, batch: state.numbers.batch + 1, setHash, liveEnvelopes, tags }
+  return { lastArrival, batch: state.numbers.batch + 1, setHash, liveEnvelopes, tags, liveBytes }
 }
 
 /** Bytes of a record and of what it takes away. */
@@ -203,7 +205,7 @@ function batchRecord(
     bytes += OPERATION_BYTES + operation.key.length
     if (operation.type === 'put') bytes += operation.value.length
   }
-  const { lastArrival, batch, setHash, liveEnvelopes, tags } = numbers
+  const { lastArrival, batch, setHash, liveEnvelopes, tags, liveBytes } = numbers
   const { firstKept } = state.window
   const dropped = state.window.surplus(bytes)
   const value = encodeBatch({
@@ -212,6 +214,7 @@ function batchRecord(
     setHash: setHash.bytes(),
     liveEnvelopes,
     tags,
+    liveBytes,
     bytes,
     firstKept: firstKept + dropped,
   })

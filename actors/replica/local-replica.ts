@@ -18,6 +18,7 @@ import { lastArrivalOf, type ReplicaState } from './replica-state.ts'
 import type {
   ArrivalPage,
   Cursor,
+  LiveTotals,
   OfferedPart,
   OwnDraft,
   OwnHeadComparison,
@@ -135,8 +136,9 @@ export class LocalReplica implements Replica {
     return this.#state.numbers.liveEnvelopes
   }
 
-  get liveSum(): Uint8Array {
-    return this.#state.numbers.setHash.bytes()
+  get liveTotals(): LiveTotals {
+    const { setHash, liveBytes } = this.#state.numbers
+    return { sum: setHash.bytes(), bytes: liveBytes }
   }
 
   get tags(): number {

@@ -9,7 +9,7 @@ import { BatchWindow } from './batch-window.ts'
 import { BOOT_ID_BYTES } from './envelope.ts'
 import { LocalReplica } from './local-replica.ts'
 import { OwnHeads } from './own-heads.ts'
-import { RecentArrivals } from './replica-state.ts'
+import { NO_NUMBERS, RecentArrivals } from './replica-state.ts'
 import type { ReplicaState } from './replica-state.ts'
 import type { Replica, ReplicaOptions } from './replica.ts'
 import { readConfirmed, readRebase } from './rebase/rebase.ts'
@@ -79,7 +79,7 @@ type FoundStore = CheckedStore & {
 }
 
 function freshStore(env: Env): FoundStore {
-  const numbers = { lastArrival: 0, batch: 0, setHash: new SetHash(), liveEnvelopes: 0, tags: 0 }
+  const numbers = { ...NO_NUMBERS, setHash: new SetHash() }
   // There is nothing that a pass could look at.
   const soundness = { verifiedAtMs: env.now() }
   return {

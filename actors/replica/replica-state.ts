@@ -18,6 +18,17 @@ export interface ReplicaNumbers {
   readonly setHash: SetHash
   readonly liveEnvelopes: number
   readonly tags: number
+  /** Of all live envelopes. */
+  readonly liveBytes: number
+}
+
+/** Of a store in which nothing is. */
+export const NO_NUMBERS: Omit<ReplicaNumbers, 'setHash'> = {
+  lastArrival: 0,
+  batch: 0,
+  liveEnvelopes: 0,
+  tags: 0,
+  liveBytes: 0,
 }
 
 export interface ReplicaState {

@@ -84,6 +84,13 @@ export interface ScannedTag {
   readonly live: readonly Envelope[]
 }
 
+/** Of all live envelopes. */
+export interface LiveTotals {
+  /** Of their hashes, modulo 2^128; 16 bytes. */
+  readonly sum: Uint8Array
+  readonly bytes: number
+}
+
 export interface RoundStart {
   readonly cursor?: Cursor | undefined
   readonly peerVector: Vector
@@ -183,8 +190,8 @@ export interface Replica {
   readonly lastOwnSeq: number
   /** Synced live envelopes, and tags that have any. */
   readonly liveEnvelopes: number
-  /** Sum of the hashes of all live envelopes as the batches say, 16 bytes (PROTOCOL §6.1). */
-  readonly liveSum: Uint8Array
+  /** As the batches say (PROTOCOL §6.1). */
+  readonly liveTotals: LiveTotals
   readonly tags: number
   /** For reading; rows are written through `extra`, which joins the group commit. */
   readonly store: OrderedStore

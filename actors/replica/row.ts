@@ -22,7 +22,7 @@ import type { Cursor } from './replica.ts'
 import { SET_HASH_BYTES } from './set-hash.ts'
 import type { VectorEntry } from './vector.ts'
 
-export const FORMAT = 2
+export const FORMAT = 3
 
 /** First byte of a key. */
 const KIND = {
@@ -272,6 +272,8 @@ export interface BatchRecord {
   /** Live envelopes and tags after the batch. */
   readonly liveEnvelopes: number
   readonly tags: number
+  /** Of all live envelopes after the batch. */
+  readonly liveBytes: number
   /** Of its operations, about. */
   readonly bytes: number
   /** The oldest batch whose record was kept with this one. */
@@ -279,12 +281,13 @@ export interface BatchRecord {
 }
 
 export function encodeBatch(batch: BatchRecord): Uint8Array {
-  return new ByteWriter(50)
+  return new ByteWriter(56)
     .u48(batch.firstArrival)
     .u48(batch.lastArrival)
     .bytes(batch.setHash)
     .u48(batch.liveEnvelopes)
     .u48(batch.tags)
+    .u48(batch.liveBytes)
     .u32(batch.bytes)
     .u48(batch.firstKept)
     .finish()
@@ -298,6 +301,7 @@ export function parseBatch(bytes: Uint8Array): BatchRecord {
     setHash: reader.bytes(SET_HASH_BYTES),
     liveEnvelopes: reader.u48(),
     tags: reader.u48(),
+    liveBytes: reader.u48(),
     bytes: reader.u32(),
     firstKept: reader.u48(),
   }

@@ -59,6 +59,7 @@ class Audit {
   #commits = 0
   #tags = 0
   #envelopes = 0
+  #liveBytes = 0
   /** Rows that name each other, summed from both ends. */
   readonly #arrivals = new Checksum()
   readonly #liveCounts = new Checksum()
@@ -137,6 +138,7 @@ class Audit {
     this.#arrivals.add(-1, tag, arrival)
     for (const { envelope, commitFirstSeq } of live) {
       this.#envelopes += 1
+      this.#liveBytes += envelope.bytes.length
       this.#setHash.add(envelope.hash)
       const block = Math.floor((envelope.seq - commitFirstSeq) / limits.commitBlockEnvelopesMax)
       this.#liveCounts.add(-1, commitKey(envelope.replicaId, commitFirstSeq), block)
@@ -161,6 +163,10 @@ class Audit {
           `batch ${n} counts ${record.liveEnvelopes} envelopes on ${record.tags} tags, there are ${this.#envelopes} on ${this.#tags}`,
         )
     }
+    if (newest !== undefined && newest.record.liveBytes !== this.#liveBytes)
+      this.#findings.add(
+        `batch ${newest.n} counts ${newest.record.liveBytes} bytes of envelopes, there are ${this.#liveBytes}`,
+      )
     if (!this.#arrivals.isZero()) this.#findings.add('the arrival index does not match the tags')
     if (!this.#liveCounts.isZero())
       this.#findings.add('the live counts of the commits do not match the live envelopes')

@@ -6,7 +6,7 @@ import { bytesKey, compareBytes, equalBytes, limits, toHex } from '../../runtime
 import type { CryptoProvider } from '../../runtime/index.ts'
 import { BatchWindow } from './batch-window.ts'
 import { Findings } from './finding.ts'
-import type { ReplicaNumbers } from './replica-state.ts'
+import { NO_NUMBERS, type ReplicaNumbers } from './replica-state.ts'
 import { commitKey, numberOfKey, parseBatch, parseCommitRow, parseVectorRow, rowsOf, tagKey } from './row.ts'
 import type { BatchRecord, RowKind, StoredVectorEntry } from './row.ts'
 import { SetHash } from './set-hash.ts'
@@ -107,14 +107,15 @@ class BatchChain {
     const newest = this.#last
     if (newest === undefined || this.#first === undefined) {
       this.#findings.add('no batch record')
-      const numbers = { lastArrival: 0, batch: 0, setHash: new SetHash(), liveEnvelopes: 0, tags: 0 }
+      const numbers = { ...NO_NUMBERS, setHash: new SetHash() }
       return { numbers, window: new BatchWindow(1), newest }
     }
     const { n, record } = newest
     if (record.firstKept !== this.#first)
       this.#findings.add(`batch records between ${record.firstKept} and ${this.#first} are missing`)
-    const { lastArrival, liveEnvelopes, tags } = record
-    const numbers = { lastArrival, batch: n, setHash: SetHash.of(record.setHash), liveEnvelopes, tags }
+    const { lastArrival, liveEnvelopes, tags, liveBytes } = record
+    const setHash = SetHash.of(record.setHash)
+    const numbers = { lastArrival, batch: n, setHash, liveEnvelopes, tags, liveBytes }
     return { numbers, window: new BatchWindow(this.#first, this.#bytes), newest }
   }
 }

@@ -43,6 +43,7 @@ interface Numbers {
   readonly setHash: SetHash
   arrival: number
   liveEnvelopes: number
+  liveBytes: number
   lost: number
 }
 
@@ -51,17 +52,18 @@ export async function salvage(options: SalvageOptions): Promise<Salvaged> {
   const { store } = options
   for (const kind of ['a', 'b'] as const) await removeRows(store, rowsOf(kind))
   await store.batch([{ type: 'del', key: soundnessKey }])
-  const numbers: Numbers = { setHash: new SetHash(), arrival: 0, liveEnvelopes: 0, lost: 0 }
+  const numbers: Numbers = { setHash: new SetHash(), arrival: 0, liveEnvelopes: 0, liveBytes: 0, lost: 0 }
   await dropWrongCommits(options, numbers)
   await renumberTags(options, numbers)
   await recountCommits(options)
-  const { arrival, liveEnvelopes, setHash, lost } = numbers
+  const { arrival, liveEnvelopes, liveBytes, setHash, lost } = numbers
   const record = {
     firstArrival: 1,
     lastArrival: arrival,
     setHash: setHash.bytes(),
     liveEnvelopes,
     tags: arrival,
+    liveBytes,
     bytes: 0,
     firstKept: 1,
   }
@@ -121,7 +123,10 @@ function renumbered(
   if (live.length === 0) return [{ type: 'del', key }]
   numbers.arrival += 1
   numbers.liveEnvelopes += live.length
-  for (const { envelope } of live) numbers.setHash.add(envelope.hash)
+  for (const { envelope } of live) {
+    numbers.setHash.add(envelope.hash)
+    numbers.liveBytes += envelope.bytes.length
+  }
   const arrival = numbers.arrival
   return [
     { type: 'put', key: arrivalKey(arrival), value: tag },

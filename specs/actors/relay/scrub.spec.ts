@@ -78,7 +78,7 @@ test('a record that the peer lost on the way is found, sent and compared again',
 
   assert.equal(shown(pi, 77), ['text 77'])
   assert.equal(side.exchange.standing.scrub, { compared: 2, found: 1, differs: false, stays: false })
-  assert.ok(equalBytes(pi.space.replica.liveSum, a.space.replica.liveSum))
+  assert.ok(equalBytes(pi.space.replica.liveTotals.sum, a.space.replica.liveTotals.sum))
   const asks = side.sent.slice(before[0]).filter(({ type }) => type === RELAY_SCRUB)
   // The last one finds roots the same.
   assert.is(asks.length, 7)
@@ -117,7 +117,7 @@ test('a record that this side lacks comes, and one that was deleted here stays d
   assert.equal(shown(a, 1), ['of b'])
   assert.is(sides[0].exchange.standing.scrub.found, 2)
   assert.ok(pi.space.replica.committed(tag(2)).every(({ deleted }) => deleted))
-  assert.ok(equalBytes(pi.space.replica.liveSum, a.space.replica.liveSum))
+  assert.ok(equalBytes(pi.space.replica.liveTotals.sum, a.space.replica.liveTotals.sum))
 })
 
 test('many differences are found in a bounded number of questions', async () => {

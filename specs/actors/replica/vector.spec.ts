@@ -128,6 +128,7 @@ function build(crypto: CryptoProvider): Record<string, string> {
       setHash: setHash.bytes(),
       liveEnvelopes: 7,
       tags: 5,
+      liveBytes: 5_432,
       bytes: 1_234,
       firstKept: 195,
     }),
