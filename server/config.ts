@@ -23,6 +23,8 @@ export interface ServeConfig {
   readonly listen: NetworkEndpoint
   readonly ops: OperationsAddress
   readonly advertise: Advertise | undefined
+  /** Bytes of live records that each database may have; undefined: no limit but the disk. */
+  readonly quotaBytes: number | undefined
   /** Where apps of this device find the supervisor. */
   readonly local: 'default' | 'none' | { readonly directory: string }
 }
@@ -35,7 +37,7 @@ export interface ConfigSources {
   readFile(path: string): string
 }
 
-const keys = ['data', 'listen', 'ops', 'advertise', 'local'] as const
+const keys = ['data', 'listen', 'ops', 'advertise', 'local', 'quota'] as const
 type Key = (typeof keys)[number]
 
 const defaults: Readonly<Record<Exclude<Key, 'advertise'>, string>> = {
@@ -43,6 +45,7 @@ const defaults: Readonly<Record<Exclude<Key, 'advertise'>, string>> = {
   listen: 'tls://0.0.0.0:8080',
   ops: 'http://127.0.0.1:8081',
   local: 'default',
+  quota: 'none',
 }
 
 const addressForm = /^(?:\[([0-9a-fA-F:.]{2,45})\]|([^\s:/?#@[\]]{1,253}))(?::(\d{1,5}))?$/
@@ -88,12 +91,24 @@ const localShape = z.string().transform((text, ctx) => {
   return z.NEVER
 })
 
+const units = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 } as const
+
+const quotaShape = z.string().transform((text, ctx) => {
+  if (text === 'none') return undefined
+  const [, digits, unit] = /^(\d{1,6}) ?(B|KiB|MiB|GiB|TiB)$/.exec(text) ?? []
+  const bytes = Number(digits) * units[unit as keyof typeof units]
+  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes
+  ctx.addIssue(`expected none or a size like 512 MiB (B, KiB, MiB, GiB, TiB), got "${text}"`)
+  return z.NEVER
+})
+
 const fileShape = z.strictObject({
   data: z.string().optional(),
   listen: z.string().optional(),
   ops: z.string().optional(),
   advertise: z.string().optional(),
   local: z.string().optional(),
+  quota: z.string().optional(),
 })
 
 /** `BAD_CONFIG`. */
@@ -118,6 +133,7 @@ export function resolveConfig(sources: ConfigSources): ServeConfig {
     ops: read('ops', opsShape),
     advertise: find('advertise').text === undefined ? undefined : read('advertise', advertiseShape),
     local: read('local', localShape),
+    quotaBytes: read('quota', quotaShape),
   }
 }
 

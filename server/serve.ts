@@ -52,6 +52,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     listen: config.listen,
     ...(advertise === undefined ? {} : { advertise }),
     ...(localDirectory === undefined ? {} : { localDirectory }),
+    quotaBytes: config.quotaBytes,
     control: options.control,
     operations: config.ops,
     version: options.version,

@@ -14,6 +14,9 @@ export interface DatabaseStatus {
   readonly state: SpaceInfo['state']
   /** Live envelopes; null while the space is not open. */
   readonly records: number | null
+  /** Of its live records, and what it may have; null while the space is not open, and without a quota. */
+  readonly bytes: number | null
+  readonly quotaBytes: number | null
   /** Relays that use it now. */
   readonly clients: number
   readonly error: string | null

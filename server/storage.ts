@@ -21,6 +21,8 @@ export interface SpaceInfo {
   readonly state: 'open' | 'opening' | 'failed' | 'closed'
   /** Live envelopes; undefined unless it is open. */
   readonly records: number | undefined
+  /** Of live envelopes. */
+  readonly bytes: number | undefined
   readonly users: number
   readonly error: string | undefined
 }
@@ -43,6 +45,8 @@ export interface StorageOptions {
   /** The cell that supervises the spaces. */
   readonly parent: Ref<never>
   readonly storesMax?: number
+  /** Of live envelopes, for each space. */
+  readonly quotaBytes?: number | undefined
 }
 
 interface Entry {
@@ -88,12 +92,13 @@ class SpaceStorage implements Storage {
   info(spaceId: Uint8Array): SpaceInfo {
     const entry = this.#entries.get(toHex(spaceId))
     if (entry === undefined || !entry.ref.alive)
-      return { state: 'closed', records: undefined, users: 0, error: undefined }
+      return { state: 'closed', records: undefined, bytes: undefined, users: 0, error: undefined }
     const space = entry.resource.current()
     const error = entry.resource.error()
     return {
       state: space !== undefined ? 'open' : error !== undefined ? 'failed' : 'opening',
       records: space?.replica.liveEnvelopes,
+      bytes: space?.replica.liveTotals.bytes,
       users: entry.users.size,
       error: error === undefined ? undefined : describeError(error),
     }
@@ -168,10 +173,10 @@ class SpaceStorage implements Storage {
   }
 
   async #open(name: string, spaceId: Uint8Array): Promise<Space> {
-    const { volume, env, crypto } = this.#options
+    const { volume, env, crypto, quotaBytes } = this.#options
     const store = await volume.openStore(name)
     try {
-      return await openSpace({ store, spaceId, env, crypto, heals: true })
+      return await openSpace({ store, spaceId, env, crypto, heals: true, quotaBytes })
     } catch (error) {
       await store.close()
       throw error

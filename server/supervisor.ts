@@ -8,7 +8,7 @@ import { formatCode, formatDeviceId, supervisorSocket } from '../actors/index.ts
 import type { Volume } from '../actors/index.ts'
 import { assert, BlazeError, createSystem, limits, spawnUnder, supervisor, toHex } from '../runtime/index.ts'
 import type { Behaviour, CellInfo, ChildSpec, CryptoProvider, Env, Ref, System } from '../runtime/index.ts'
-import { formatEndpoint, listenControl } from '../transports/index.ts'
+import { addressOf, formatEndpoint } from '../transports/index.ts'
 import type {
   ControlPlace,
   ControlServer,
@@ -17,11 +17,13 @@ import type {
   NetworkEndpoint,
   Transport,
 } from '../transports/index.ts'
-import { AccessStore, addressOf, AttemptTable, RefusalLog } from './access/index.ts'
-import type { EnrolmentSecret } from './access/index.ts'
+import { AttemptTable, RefusalLog } from './access/index.ts'
+import type { AccessStore, EnrolmentSecret } from './access/index.ts'
 import { clients } from './client.ts'
 import type { ClientsMessage } from './client.ts'
+import { accessResource } from './access-resource.ts'
 import { answerControl } from './control.ts'
+import { controlResource } from './control-resource.ts'
 import { listenerResource } from './listeners.ts'
 import type { ListenerOptions } from './listeners.ts'
 import { openIdentity, rotateIdentity } from './identity.ts'
@@ -50,6 +52,8 @@ export interface SupervisorOptions {
   readonly advertise?: { readonly host: string; readonly port?: number }
   /** Directory of the sockets of supervisors, for apps of this device and user. Absent: no socket. */
   readonly localDirectory?: string
+  /** Bytes of live records that each database may have; undefined: no limit but the disk. */
+  readonly quotaBytes?: number | undefined
   /** Absent: no control socket. */
   readonly control?: ControlPlace
   /** Absent: no HTTP. */
@@ -125,8 +129,14 @@ class Tree implements Supervisor {
       name: 'storage',
       behaviour: supervisor({ kind: 'storage', strategy: 'dynamic' }),
     })
-    this.#storage = createStorage({ volume, env, crypto, parent: storage })
-    this.#access = this.#accessResource()
+    this.#storage = createStorage({
+      volume,
+      env,
+      crypto,
+      parent: storage,
+      quotaBytes: options.quotaBytes,
+    })
+    this.#access = accessResource(options.world)
     this.#listener = this.#listen('tls', {
       endpoint: () => this.#endpoint,
       // Clients know this port from now on, so that is where it listens again.
@@ -287,26 +297,6 @@ class Tree implements Supervisor {
     return parts.map((part) => `/supervisor/${part}`).filter((path) => !paths.has(path))
   }
 
-  #accessResource(): Resource<AccessStore> {
-    const { env, crypto, volume } = this.#options.world
-    return createResource<AccessStore>({
-      name: 'access',
-      kind: 'access',
-      open: async () => {
-        const store = await volume.openStore('access')
-        try {
-          return await AccessStore.open({ store, env, crypto })
-        } catch (error) {
-          await store.close()
-          throw error
-        }
-      },
-      close: (access) => access.close(),
-      watch: (access, failed) => access.onFailed(failed),
-      inspect: (access) => ({ hosts: access?.hostCount ?? 0, databases: access?.databases().length ?? 0 }),
-    })
-  }
-
   #listen(name: string, o: Pick<ListenerOptions, 'endpoint' | 'listening'>): Resource<Listener> {
     return listenerResource(name, {
       ...o,
@@ -335,16 +325,11 @@ class Tree implements Supervisor {
   #controlResource(): Resource<ControlServer> | undefined {
     const { control: place, world } = this.#options
     if (place === undefined) return undefined
-    return createResource<ControlServer>({
-      name: 'control',
-      kind: 'listener',
-      open: async () => {
-        // Codes that are asked for here name the port that was taken.
-        await Promise.allSettled([this.#listener.ready()])
-        return listenControl({ place, env: world.env, handle: (request) => answerControl(this, request) })
-      },
-      close: (server) => server.close(),
-      inspect: () => ({ path: place.path }),
+    return controlResource({
+      place,
+      env: world.env,
+      listening: () => this.#listener.ready(),
+      handle: (request) => answerControl(this, request),
     })
   }
 
@@ -371,12 +356,14 @@ class Tree implements Supervisor {
   }
 
   #databaseStatus({ name, spaceId }: { name: string; spaceId: Uint8Array }): DatabaseStatus {
-    const { state, records, users, error } = this.#storage.info(spaceId)
+    const { state, records, bytes, users, error } = this.#storage.info(spaceId)
     return {
       name,
       space: toHex(spaceId),
       state,
       records: records ?? null,
+      bytes: bytes ?? null,
+      quotaBytes: this.#options.quotaBytes ?? null,
       clients: users,
       error: error ?? null,
     }

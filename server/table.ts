@@ -15,12 +15,13 @@ export function formatStatus(status: Status, nowMs: number): string {
     status.databaseList.length === 0
       ? 'No databases yet.'
       : formatTable(
-          ['DATABASE', 'SPACE', 'STATE', 'RECORDS', 'RELAYS', ''],
-          status.databaseList.map(({ name, space, state, records, clients, error }) => [
+          ['DATABASE', 'SPACE', 'STATE', 'RECORDS', 'SIZE', 'RELAYS', ''],
+          status.databaseList.map(({ name, space, state, records, bytes, quotaBytes, clients, error }) => [
             name,
             space,
             state,
             records === null ? '-' : String(records),
+            formatSize(bytes, quotaBytes),
             String(clients),
             error ?? '',
           ]),
@@ -53,6 +54,14 @@ export function formatPeers({ peers }: Status, nowMs: number): string {
       String(spaces),
     ]),
   )
+}
+
+/** `12.0 MiB of 512.0 MiB`. */
+function formatSize(bytes: number | null, quotaBytes: number | null): string {
+  if (bytes === null) return '-'
+  return quotaBytes === null
+    ? formatMebibytes(bytes)
+    : `${formatMebibytes(bytes)} of ${formatMebibytes(quotaBytes)}`
 }
 
 function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {

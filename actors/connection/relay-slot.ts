@@ -30,6 +30,8 @@ export class RelaySlot {
   #told: RelayReport | undefined
   #number = 0
   #attempts = 0
+  /** Last arrival here when the peer refused more data, until it takes some. */
+  #refusedAt: number | undefined
   #reopen: Timer | undefined
 
   constructor(
@@ -68,6 +70,7 @@ export class RelaySlot {
         peer,
         ownReplica,
         crypto,
+        deletesFirst: this.#refusedAt !== undefined && this.#refusedAt !== space.replica.lastArrival,
         stream: session.stream(stream),
         report: (report) => this.#tell(number, report),
         ended: (error) => this.#post({ type: 'dialed.relayEnded', relay: number, error }),
@@ -107,7 +110,10 @@ export class RelaySlot {
     if (open === undefined || report === undefined) return undefined
     this.#report = report
     if (report.marked >= open.asked) open.asked = 0
-    if (report.caughtUp) this.#attempts = 0
+    if (report.caughtUp) {
+      this.#attempts = 0
+      this.#refusedAt = undefined
+    }
     return report
   }
 
@@ -128,6 +134,9 @@ export class RelaySlot {
     void open.ref.stop()
     const ceilingMs = ceilingOf(limits.relayRetryFirstMs, limits.relayRetryMaxMs, this.#attempts)
     this.#attempts += 1
+    // The deletions that were sent before then are there; only later ones are worth another try.
+    if (error.code === 'QUOTA')
+      this.#refusedAt = this.#refusedAt === undefined ? -1 : this.#o.space.replica.lastArrival
     this.#reopen = this.#ctx.after(ceilingMs * (0.5 + this.#ctx.env.random() / 2), { type: 'dialed.reopen' })
     return true
   }

@@ -181,6 +181,8 @@ class DatabaseKeeper {
   /** This opening is over; the supervisor begins a fresh one. */
   #lost(ctx: Context, error: BlazeError): void {
     this.#core.error = error
+    // Nobody wants another one: the close is under way, and tells.
+    if (this.#closeReply !== undefined) return
     this.#core.state = 'opening'
     ctx.crash(error)
   }

@@ -64,6 +64,8 @@ export interface ExchangeOptions {
   readonly port: ExchangePort
   /** This device's own replica id, absent on a supervisor. */
   readonly ownReplica?: Uint8Array
+  /** The peer refused more data before: deletions go ahead of all else. */
+  readonly deletesFirst?: boolean
 }
 
 export class Exchange {
@@ -171,10 +173,6 @@ export class Exchange {
     return this.#outgoing.lag
   }
 
-  get receiving(): boolean {
-    return this.#incoming?.syncing ?? false
-  }
-
   /** Compares what both sides hold; false when there is no quiet moment. Only the dialling side asks. */
   scrub(): boolean {
     return this.#scrub.start()
@@ -184,6 +182,7 @@ export class Exchange {
     const { sent, unacked } = this.#outgoing
     const theirs = this.#caughtUpWithHello ? undefined : this.#theirs
     return {
+      receiving: this.#incoming?.syncing ?? false,
       counts: { received: this.#incoming?.received ?? 0, sent, unacked },
       progress: theirs && progressOf(theirs, this.#mine.cursor, this.#incoming?.upTo ?? 0),
       lost: this.#lost,
@@ -341,6 +340,7 @@ export class Exchange {
         theirs.cursor !== undefined &&
         equalBytes(theirs.cursor.incarnation, this.#mine.incarnation) &&
         theirs.cursor.arrival === this.#mine.lastArrival,
+      this.#o.deletesFirst === true,
     )
     port.send(RELAY_READY, new Uint8Array(0))
   }

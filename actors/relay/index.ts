@@ -60,6 +60,8 @@ export interface RelayOptions {
   readonly crypto: CryptoProvider
   /** Absent on a supervisor. */
   readonly ownReplica?: Uint8Array
+  /** The peer refused more data before (`QUOTA`): deletions go ahead of all else. */
+  readonly deletesFirst?: boolean
   /** Called in a turn of the cell, after anything moved. */
   report?(report: RelayReport): void
   /** The round was refused, by either side; a later stream may go on. */
@@ -109,6 +111,7 @@ class RelayCell {
       env: ctx.env,
       crypto: o.crypto,
       ...(o.ownReplica === undefined ? {} : { ownReplica: o.ownReplica }),
+      deletesFirst: o.deletesFirst === true,
       port: {
         send: (type, body) => o.stream.send(type, body),
         consumed: (bytes) => o.stream.consumed(bytes),
@@ -227,17 +230,17 @@ class RelayCell {
   }
 
   #progressed(): void {
-    const { caughtUp } = this.#exchange
+    const { caughtUp, standing } = this.#exchange
     if (this.#state === 'rebasing' && !this.#exchange.rebasing) this.#negotiated()
     if (caughtUp && !this.#live) {
       this.#live = true
       this.#enter('live', { type: 'relay.caughtUp' })
       this.#scrub()
-    } else if (this.#live && this.#exchange.receiving) {
+    } else if (this.#live && standing.receiving) {
       this.#live = false
       this.#enter('syncing', { type: 'relay.behind' })
     }
-    const { differs } = this.#exchange.standing.scrub
+    const { differs } = standing.scrub
     if (differs && this.#state === 'live') this.#enter('repairing', { type: 'relay.differs' })
     else if (!differs && this.#state === 'repairing') this.#enter('live', { type: 'relay.same' })
     this.#o.report?.(this.#report())

@@ -57,6 +57,8 @@ export class Outgoing {
   #toldUpTo = 0
   readonly #unacked: SentPart[] = []
   readonly #repairs: Uint8Array[] = []
+  /** A round of deletions before the first. */
+  #deletes: 'due' | 'sending' | 'done' = 'done'
   #sent = 0
   #firstCursor: { incarnation: Uint8Array; arrival: number } | undefined
 
@@ -66,9 +68,14 @@ export class Outgoing {
     this.#peerVector = o.peerVector
   }
 
-  /** `skip`: the peer's cursor stands at our last arrival and the vectors are equal, so no first round is due. */
-  start(cursor: { incarnation: Uint8Array; arrival: number } | undefined, skip: boolean): void {
+  /** `deletesFirst`: the peer has refused more data. `skip`: the peer's cursor stands at our last arrival and the vectors are equal, so no first round is due. */
+  start(
+    cursor: { incarnation: Uint8Array; arrival: number } | undefined,
+    skip: boolean,
+    deletesFirst: boolean,
+  ): void {
     this.#firstCursor = cursor
+    this.#deletes = deletesFirst && !skip ? 'due' : 'done'
     if (skip && cursor !== undefined) this.#sentUpTo = this.#ackedArrival = this.#toldUpTo = cursor.arrival
   }
 
@@ -160,6 +167,8 @@ export class Outgoing {
   }
 
   #start(sentUpTo: number | undefined, tags?: readonly Uint8Array[]): Round | undefined {
+    const deletes = this.#deletes === 'due'
+    if (deletes) this.#deletes = 'sending'
     this.#roundNumber += 1
     this.#partNumber = 0
     const cursor =
@@ -167,7 +176,7 @@ export class Outgoing {
         ? this.#firstCursor
         : { incarnation: this.#replica.incarnation, arrival: sentUpTo }
     try {
-      this.#round = this.#replica.startRound({ cursor, peerVector: this.#peerVector, tags })
+      this.#round = this.#replica.startRound({ cursor, peerVector: this.#peerVector, tags, deletes })
     } catch (error) {
       this.#port.failed(error)
     }
@@ -177,7 +186,8 @@ export class Outgoing {
   #partRead(part: PartRead): void {
     this.#reading = false
     if (this.#ended) return
-    const first = this.#sentUpTo === undefined
+    const deleting = this.#deletes === 'sending'
+    const first = this.#sentUpTo === undefined && !deleting
     this.#partNumber += 1
     // An echo or a change the peer is known to have: nothing to say, until its cursor would lag too far behind.
     const skipped =
@@ -187,11 +197,12 @@ export class Outgoing {
       part.items.length === 0 &&
       part.upTo - this.#toldUpTo < limits.relaySkippedArrivalsMax
     if (skipped) this.#skip(part.upTo)
-    else this.#send(part)
+    else this.#send(part, part.last && !deleting)
     if (part.last) {
       this.#round?.close()
       this.#round = undefined
-      this.#sentUpTo = part.upTo
+      this.#deletes = 'done'
+      if (!deleting) this.#sentUpTo = part.upTo
     }
     if (skipped) this.#port.skipped()
     this.#port.more()
@@ -204,7 +215,8 @@ export class Outgoing {
     else last.upTo = upTo
   }
 
-  #send(part: PartRead): void {
+  /** `roundEnd`: a round of deletions has none, for the one after it goes on. */
+  #send(part: PartRead, roundEnd: boolean): void {
     for (const item of part.items) {
       if (item.kind === 'vector') this.#port.showing(item.entry)
       else if (item.kind === 'envelope') this.#sent += 1
@@ -217,7 +229,7 @@ export class Outgoing {
         round: this.#roundNumber,
         part: this.#partNumber,
         partEnd: last,
-        roundEnd: last && part.last,
+        roundEnd: last && roundEnd,
         syncing: this.#port.syncing(),
         upTo: part.upTo,
         items: encodeItems(items),

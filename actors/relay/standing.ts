@@ -29,6 +29,8 @@ interface Counts {
 }
 
 export interface Standing {
+  /** In the middle of a round of more than one part. */
+  readonly receiving: boolean
   readonly counts: Counts
   /** Undefined once what the peer had at hello is applied. */
   readonly progress: Progress | undefined

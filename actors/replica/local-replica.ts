@@ -137,8 +137,7 @@ export class LocalReplica implements Replica {
   }
 
   get liveTotals(): LiveTotals {
-    const { setHash, liveBytes } = this.#state.numbers
-    return { sum: setHash.bytes(), bytes: liveBytes }
+    return { sum: this.#state.numbers.setHash.bytes(), bytes: this.#state.numbers.liveBytes }
   }
 
   get tags(): number {
@@ -267,7 +266,7 @@ export class LocalReplica implements Replica {
     return last !== undefined && arrival <= last
   }
 
-  startRound({ cursor, peerVector, tags }: RoundStart): Round {
+  startRound({ cursor, peerVector, tags, deletes }: RoundStart): Round {
     this.#check()
     const host = {
       recent: this.#state.recent,
@@ -276,7 +275,7 @@ export class LocalReplica implements Replica {
       snapshot: () => this.#group.whenQuiet(() => this.#snapshot()),
     }
     const after = cursor !== undefined && this.resumable(cursor) ? cursor.arrival : 0
-    return createRound(host, { after, peerVector, tags })
+    return createRound(host, { after, peerVector, tags, deletes })
   }
 
   applyPart(part: OfferedPart): Promise<{ changed: number }> {
@@ -395,8 +394,7 @@ export class LocalReplica implements Replica {
 
   #snapshot(): { snapshot: StoreSnapshot; source: RoundSource } {
     const snapshot = this.store.snapshot()
-    const { lastArrival, tags } = this
-    const moment = { lastArrival, tags, vector: new Map(this.#state.vector) }
+    const moment = { lastArrival: this.lastArrival, tags: this.tags, vector: new Map(this.#state.vector) }
     return { snapshot, source: snapshotSource(snapshot, moment, this.#options.crypto) }
   }
 }

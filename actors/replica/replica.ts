@@ -95,6 +95,7 @@ export interface RoundStart {
   readonly cursor?: Cursor | undefined
   readonly peerVector: Vector
   readonly tags?: readonly Uint8Array[] | undefined
+  readonly deletes?: boolean | undefined
 }
 
 export interface Arrival {
@@ -244,7 +245,8 @@ export interface Replica {
   resumable(cursor: Cursor): boolean
   /**
    * By cursor where it is valid, else by vectors. `peerVector` may change meanwhile; tags it covers are skipped. With `tags`: a repair, just
-   * these as they are now, whatever the vector covers; it names the cursor's arrival and no vector entry.
+   * these as they are now, whatever the vector covers; it names the cursor's arrival and no vector entry. With
+   * `deletes`: of what is due, only tags that are deleted, as in a repair.
    */
   startRound(from: RoundStart): Round
   /**
@@ -283,4 +285,6 @@ export interface ReplicaOptions {
   readonly authority: Authority
   /** Absent on a blind host, which writes nothing itself. */
   readonly own?: { readonly replicaId: Uint8Array; readonly signer: Signer }
+  /** Bytes of live envelopes above which a part of a peer that adds to them is refused; it may be passed by what is under way. */
+  readonly quotaBytes?: number | undefined
 }

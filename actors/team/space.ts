@@ -30,6 +30,8 @@ export interface SpaceOptions {
   readonly derived?: readonly RowRange[]
   /** For a supervisor: damage leads to a rebase at once. A device takes a new replica id first. */
   readonly heals?: boolean
+  /** As `ReplicaOptions.quotaBytes`. */
+  readonly quotaBytes?: number | undefined
 }
 
 export interface Learned {
@@ -156,7 +158,7 @@ export async function openSpace(o: SpaceOptions): Promise<Space> {
 async function open(o: SpaceOptions, order: RebaseOrder | undefined, anew = false): Promise<Space> {
   const { spaceId, store, crypto, env, own } = o
   const team = createTeam({ spaceId, crypto })
-  const common = { store, spaceId, env, crypto, authority: team }
+  const common = { store, spaceId, env, crypto, authority: team, quotaBytes: o.quotaBytes }
   if (order === undefined) await team.loadFrom(store)
   else await prepare(o, order, { team, anew })
   const replica = await openReplica({

@@ -21,6 +21,8 @@ export interface StormPlace {
   readonly simulation: Simulation
   readonly network: MemoryNetwork
   readonly nodes: readonly StormNode[]
+  /** Longest jump of a wall clock; default a day. */
+  readonly clockJumpMsMax?: number | undefined
   /** What happened, in words. */
   readonly told: (event: string) => void
 }
@@ -41,9 +43,9 @@ const strongest = {
   share: 0.3,
   diskMs: 400,
   driftPartsPerMillion: 100_000,
-  /** A day either way. */
-  jumpMs: 86_400_000,
 }
+/** A day either way. */
+const jumpMsDefault = 86_400_000
 /** Bytes per second of a strong and of a weak bandwidth, as powers of ten. */
 const bandwidthPowers = { strong: 4, weak: 6 }
 
@@ -145,12 +147,12 @@ export class FaultStorm {
   }
 
   #disturbNode(node: StormNode): void {
-    const { simulation } = this.#place
+    const { simulation, clockJumpMsMax = jumpMsDefault } = this.#place
     // A torn batch is a power cut too.
     const torn = node.powered && this.#happens('torn-batch', node.name)
     if (node.powered && (torn || this.#happens('power-cut', node.name)))
       node.powerCut({ torn, halfOpen: this.#swarm['half-open'] !== undefined && this.#flip(0.5) })
-    const ms = (this.#random() * 2 - 1) ** 5 * strongest.jumpMs * (this.#swarm['clock-jump'] ?? 0)
+    const ms = (this.#random() * 2 - 1) ** 5 * clockJumpMsMax * (this.#swarm['clock-jump'] ?? 0)
     if (this.#happens('clock-jump', `${node.name} by ${Math.round(ms)} ms`))
       simulation.jump(node.name, Math.round(ms))
   }

@@ -27,6 +27,8 @@ export interface SimulateOptions {
   readonly quiesceMs?: number
   /** Callbacks of the whole run; default `limits.simulationStepsMax`. */
   readonly callbacksMax?: number
+  /** Longest jump of a wall clock, ms either way; default a day. Clocks stay where they jumped to. */
+  readonly clockJumpMsMax?: number
   /** The command that runs one seed, for the error of a failing one. */
   readonly replay?: (seed: number) => string
 }
@@ -104,7 +106,13 @@ class Run<N> {
     checkNames(this.#world.nodes)
     this.#nodes = this.#world.nodes.map((name) => this.#makeNode(name))
     this.#storm = new FaultStorm(
-      { simulation, network: this.#network, nodes: this.#nodes, told: (event) => this.#tell(event) },
+      {
+        simulation,
+        network: this.#network,
+        nodes: this.#nodes,
+        clockJumpMsMax: options.clockJumpMsMax,
+        told: (event) => this.#tell(event),
+      },
       this.#swarm,
       this.#stormChance,
     )
@@ -236,7 +244,7 @@ class Run<N> {
     )
     const cause = away.find(({ startError }) => startError !== undefined)?.startError
     return new Error(
-      `${what}: ${why.length === 0 ? 'quiescent() says false' : why.join('; ')}`,
+      `${what}: ${why.length === 0 ? (this.#world.why?.(this.#living) ?? 'quiescent() says false') : why.join('; ')}`,
       cause === undefined ? {} : { cause },
     )
   }

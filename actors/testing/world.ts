@@ -41,6 +41,8 @@ export interface SimulatedWorld<N> {
   check?(nodes: LivingNodes<N>): void
   /** Whether everything has come to rest, asked once all faults are over and all nodes run. */
   quiescent(nodes: LivingNodes<N>): boolean | Promise<boolean>
+  /** What it waits for, in words, for the error of a world that does not come to rest. */
+  why?(nodes: LivingNodes<N>): string
   /** What holds at rest; throws where it does not. */
   finish?(nodes: LivingNodes<N>): void | Promise<void>
 }

@@ -1,7 +1,6 @@
 /** Door of access control: who may pair, host and join. */
 export { AccessStore } from './access-store.ts'
 export type { EnrolmentSecret, InviteRegistration } from './access-store.ts'
-export { addressOf } from './address.ts'
 export { AttemptTable } from './attempt.ts'
 export { PendingTable } from './pending.ts'
 export { RefusalLog } from './refusal-log.ts'

@@ -42,6 +42,7 @@ test('nothing needs to be configured', () => {
     listen: { transport: 'tls', host: '0.0.0.0', port: 8080 },
     ops: { host: '127.0.0.1', port: 8081 },
     advertise: undefined,
+    quotaBytes: undefined,
     local: 'default',
   })
 })

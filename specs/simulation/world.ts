@@ -51,7 +51,8 @@ export class SimulatedWorld {
     return volume
   }
 
-  async startSupervisor(): Promise<Supervisor> {
+  /** `quotaBytes`: of live records, for each database. */
+  async startSupervisor({ quotaBytes }: { quotaBytes?: number } = {}): Promise<Supervisor> {
     this.supervisor = await this.settle(
       startSupervisor({
         world: {
@@ -61,6 +62,7 @@ export class SimulatedWorld {
           transport: this.network.transport('pi'),
         },
         listen: PI,
+        quotaBytes,
       }),
     )
     this.firstCode ||= this.supervisor.enrolment() ?? ''

@@ -82,16 +82,25 @@ class Importing {
     try {
       await this.#read()
     } catch (error) {
-      if (!(error instanceof BlazeError) || error.code !== 'IMPORT_INVALID') throw error
-      // What came before the line.
-      await this.#flush()
-      const details = { ...error.details, records: this.#records }
-      throw new BlazeError(error.code, error.message, { cause: error.cause, details })
-    } finally {
-      // Each has been looked at, or is after the one that failed.
-      await Promise.allSettled(this.#writes)
+      throw await this.#ended(error)
     }
     return { lines: this.#lines.lines, records: this.#records, bytes: this.#bytes }
+  }
+
+  /** What to reject with, once nothing is under way any more: only then it is known how many are written. */
+  async #ended(reason: unknown): Promise<unknown> {
+    let error = reason
+    try {
+      // What came before the line.
+      if (error instanceof BlazeError && error.code === 'IMPORT_INVALID') await this.#flush()
+    } catch (refused) {
+      error = refused
+    }
+    // Each has been looked at, or is after the one that failed.
+    await Promise.allSettled(this.#writes)
+    if (!(error instanceof BlazeError) || error.details['line'] === undefined) return error
+    const details = { ...error.details, records: this.#records }
+    return new BlazeError(error.code, error.message, { cause: error.cause, details })
   }
 
   async #read(): Promise<void> {
@@ -162,7 +171,7 @@ class Importing {
         this.#records += inputs.length
       },
       (error: unknown) => {
-        throw located(error, chunk, this.#records)
+        throw located(error, chunk)
       },
     )
     // Awaited later; one that fails before must not count as unhandled.
@@ -188,12 +197,12 @@ class Importing {
 }
 
 /** Says which line it was, as far as that is known. */
-function located(error: unknown, { lines }: Chunk, records: number): unknown {
+function located(error: unknown, { lines }: Chunk): unknown {
   if (!(error instanceof BlazeError)) return error
   const { id } = error.details
   const [first = 0] = lines.values()
   const own = typeof id === 'string' ? lines.get(id) : undefined
   const where = own === undefined ? `one of the lines from ${first}` : `line ${own}`
-  const details = { ...error.details, line: own ?? first, records }
+  const details = { ...error.details, line: own ?? first }
   return new BlazeError(error.code, `${where}: ${error.message}`, { cause: error, details })
 }

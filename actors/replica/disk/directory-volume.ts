@@ -3,7 +3,7 @@
  * Invariant: a small file is written beside its name, synced, renamed, and its directory synced, so a power cut leaves the old
  * bytes or the new ones.
  */
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { BlazeError } from '../../../runtime/index.ts'
 import { makePrivateDirectory } from '../../../transports/index.ts'
@@ -11,7 +11,7 @@ import { openLevelDirectory } from './level-directory.ts'
 import { createWhole, readPrivateFile } from './private-file.ts'
 import { checkVolumeName } from './volume-name.ts'
 import type { Volume } from '../volume.ts'
-import { DIRECTORY_MODE, isMissing, readWhole, replaceFile, syncDirectory } from './whole-file.ts'
+import { isMissing, makeDirectory, readWhole, replaceFile, syncDirectory } from './whole-file.ts'
 
 /** Nothing is touched before the first call; the directory is made by the first write. */
 export function createDirectoryVolume(at: string): Volume {
@@ -45,7 +45,7 @@ async function coded<T>(at: string, work: Promise<T>): Promise<T> {
 
 async function createFile(path: string, bytes: Uint8Array): Promise<boolean> {
   const directory = dirname(path)
-  await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
+  await makeDirectory(directory)
   const created = await createWhole(path, bytes)
   if (created) await syncDirectory(directory)
   return created

@@ -6,7 +6,7 @@
  *
  * Invariant: LevelDB sees only files that were looked at; a store that was not closed in order is opened by another process first.
  */
-import { mkdir, readdir, realpath, rm, stat } from 'node:fs/promises'
+import { readdir, realpath, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BlazeError, limits } from '../../../runtime/index.ts'
 import type { OrderedStore } from '../store.ts'
@@ -16,7 +16,7 @@ import { checkLevelFiles, checkTables } from './level-files.ts'
 import type { LevelFiles } from './level-files.ts'
 import { openLevelStore, tryLevelStore } from './level-store.ts'
 import type { LevelKeepers } from './level-store.ts'
-import { DIRECTORY_MODE, isMissing, readWhole, replaceFile } from './whole-file.ts'
+import { isMissing, makeDirectory, readWhole, replaceFile } from './whole-file.ts'
 
 const HOLDER = 'HOLDER'
 const ACKNOWLEDGED = 'ACKED'
@@ -26,7 +26,7 @@ const CLOSED = 'CLOSED'
 const opened = new Set<string>()
 
 export async function openLevelDirectory(path: string): Promise<OrderedStore> {
-  await mkdir(path, { recursive: true, mode: DIRECTORY_MODE })
+  await makeDirectory(path)
   const at = await realpath(path)
   const holder = await readHolder(at)
   if (opened.has(at)) throw alreadyOpen(path, process.pid)

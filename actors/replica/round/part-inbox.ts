@@ -3,7 +3,7 @@
  * Invariant: the parts of one peer are staged in the order of the calls, and after a refused one none that was called before its
  * refusal was known: a cursor or vector never skips what was refused.
  */
-import { bytesKey, equalBytes } from '../../../runtime/index.ts'
+import { BlazeError, bytesKey, equalBytes } from '../../../runtime/index.ts'
 import type { CommitRecord } from '../commit.ts'
 import type { Envelope } from '../envelope.ts'
 import { compareDots, offer, sameDot } from '../live-set.ts'
@@ -21,6 +21,8 @@ export interface InboxHost extends CheckContext {
   readonly ownReplicaId: Uint8Array | undefined
   readonly state: ReplicaState
   readonly tags: TagTable
+  /** Of live envelopes; undefined: none. */
+  readonly quotaBytes?: number | undefined
   /** Throws when nothing may be staged. */
   check(): void
   stage(): Stage
@@ -75,6 +77,7 @@ export class PartInbox {
   #stage(part: OfferedPart, checked: CheckedPart): StagedPart {
     const branches = this.#refuseForks(checked)
     const merged = this.#merge(checked, branches)
+    this.#checkQuota(merged)
     const host = this.#host
     const moved = checked.vector.filter(
       (entry) =>
@@ -102,6 +105,19 @@ export class PartInbox {
     const cursor = encodeCursor({ incarnation: part.incarnation, arrival: part.upTo })
     stage.cursors.set(bytesKey(part.peer), { type: 'put', key: cursorKey(part.peer), value: cursor })
     return { changed: merged.length, synced: { done: host.request() } }
+  }
+
+  /** What makes room is always taken (REPLICATION rule 16). */
+  #checkQuota(merged: readonly MergedTag[]): void {
+    const { quotaBytes, state, tags } = this.#host
+    if (quotaBytes === undefined) return
+    let growth = 0
+    for (const { tag, live } of merged) growth += bytesOf(live) - bytesOf(tags.newest(tag))
+    const { liveBytes } = state.numbers
+    if (growth <= 0 || liveBytes + growth <= quotaBytes) return
+    throw new BlazeError('QUOTA', `${quotaBytes} bytes are allowed here, ${liveBytes} are used`, {
+      details: { quotaBytes, liveBytes },
+    })
   }
 
   /** Returns the names of commits of another branch than the one held, of ids that their devices have left: they stay out. */
@@ -187,4 +203,10 @@ export class PartInbox {
 /** Of the commit that a vector entry names. */
 function commitNameOf({ replicaId, commitFirstSeq }: StoredVectorEntry): string {
   return commitName({ replicaId, firstSeq: commitFirstSeq })
+}
+
+function bytesOf(live: readonly Held[]): number {
+  let bytes = 0
+  for (const { envelope } of live) bytes += envelope.bytes.length
+  return bytes
 }

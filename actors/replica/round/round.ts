@@ -29,11 +29,13 @@ export interface RoundFrom {
   readonly peerVector: Vector
   /** A repair: these, and nothing else. */
   readonly tags?: readonly Uint8Array[] | undefined
+  /** Only tags that are deleted; cursor and vector of the peer stay. */
+  readonly deletes?: boolean | undefined
 }
 
 /** Sends what arrived after `after`, without the tags whose live dots `peerVector` covers. */
-export function createRound(host: RoundHost, { after, peerVector, tags }: RoundFrom): Round {
-  return tags === undefined ? new OutgoingRound(host, after, peerVector) : new RepairRound(host, after, tags)
+export function createRound(host: RoundHost, from: RoundFrom): Round {
+  return from.tags === undefined ? new OutgoingRound(host, from) : new RepairRound(host, from.after, from.tags)
 }
 
 class OutgoingRound implements Round {
@@ -42,15 +44,18 @@ class OutgoingRound implements Round {
   /** Everything up to here is sent or skipped. */
   #position: number
   #lastArrival: number
+  /** Of a round of deletions: the arrival that all its parts name. */
+  readonly #held: number | undefined
   #page: Arrival[] = []
   /** Arrivals that a round over everything has passed: a tag that the index lost would be missing for good at the peer. */
   #passed: number | undefined
   #opened: { readonly snapshot: StoreSnapshot; readonly source: RoundSource } | undefined
   #state: 'ready' | 'busy' | 'done' | 'closed' = 'ready'
 
-  constructor(host: RoundHost, after: number, peerVector: Vector) {
+  constructor(host: RoundHost, { after, peerVector, deletes = false }: RoundFrom) {
     this.#host = host
     this.#position = after
+    this.#held = deletes ? after : undefined
     if (after === 0) this.#passed = 0
     this.#peerVector = peerVector
     this.#lastArrival = host.present().lastArrival
@@ -99,7 +104,7 @@ class OutgoingRound implements Round {
     }
     if (!assembler.addVector(this.#lacking(source), bytesMax)) return undefined
     this.#lastArrival = source.lastArrival
-    return { items: assembler.items(), upTo: source.lastArrival, last: true }
+    return { items: assembler.items(), upTo: this.#held ?? source.lastArrival, last: true }
   }
 
   async #fromSnapshot(bytesMax: number): Promise<RoundPart> {
@@ -113,7 +118,7 @@ class OutgoingRound implements Round {
         if (row?.arrival !== arrival) throw damaged(`arrival ${arrival} leads to no tag`)
         if (!this.#skips(row) && !assembler.add(row.live, bytesMax)) {
           this.#page = this.#page.slice(index)
-          return { items: assembler.items(), upTo: this.#position, last: false }
+          return { items: assembler.items(), upTo: this.#held ?? this.#position, last: false }
         }
         this.#position = arrival
         if (this.#passed !== undefined) this.#passed += 1
@@ -123,9 +128,9 @@ class OutgoingRound implements Round {
     if (!this.#is('closed') && this.#passed !== undefined && this.#passed !== source.tags)
       throw damaged(`${this.#passed} arrivals lead to ${source.tags} tags`)
     if (!assembler.addVector(this.#lacking(source), bytesMax)) {
-      return { items: assembler.items(), upTo: this.#position, last: false }
+      return { items: assembler.items(), upTo: this.#held ?? this.#position, last: false }
     }
-    return { items: assembler.items(), upTo: source.lastArrival, last: true }
+    return { items: assembler.items(), upTo: this.#held ?? source.lastArrival, last: true }
   }
 
   async #open(): Promise<{ readonly snapshot: StoreSnapshot; readonly source: RoundSource }> {
@@ -150,10 +155,12 @@ class OutgoingRound implements Round {
 
   /** No echo: the peer has seen each of them, or what killed it. */
   #skips(row: TagRow): boolean {
+    if (this.#held !== undefined && !row.live.every(({ envelope }) => envelope.deleted)) return true
     return row.live.every(({ envelope }) => covers(this.#peerVector, envelope.replicaId, envelope.seq))
   }
 
   #lacking(source: RoundSource): StoredVectorEntry[] {
+    if (this.#held !== undefined) return []
     return [...source.vector.values()].filter(
       (entry) => !covers(this.#peerVector, entry.replicaId, entry.seq),
     )

@@ -299,17 +299,17 @@ test('an exchange is not caught up in the middle of a longer round', async () =>
 
   side.frame(RELAY_DATA, data([], { round: 1, part: 2, upTo: 0, roundEnd: false }))
   await world.rest()
-  const open = [side.exchange.receiving, side.exchange.caughtUp]
+  const open = [side.exchange.standing.receiving, side.exchange.caughtUp]
   const [first, second] = parts
   assert.ok(first && second)
   side.frame(RELAY_DATA, data(first.items, { round: 2, upTo: first.upTo, roundEnd: false }))
   await world.rest()
-  const between = [side.exchange.receiving, side.exchange.caughtUp]
+  const between = [side.exchange.standing.receiving, side.exchange.caughtUp]
   side.frame(RELAY_DATA, data(second.items, { round: 2, part: 2, upTo: second.upTo }))
   await world.rest()
 
   assert.equal([before, ...open, ...between], [true, true, false, true, false])
-  assert.not.ok(side.exchange.receiving)
+  assert.not.ok(side.exchange.standing.receiving)
   assert.is(side.count(RELAY_ACK), 4)
   assert.equal(shown(pi, 2), ['y'.repeat(60_000)])
 })

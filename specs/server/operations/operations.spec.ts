@@ -31,6 +31,8 @@ const healthy: Status = {
       space: 'ab'.repeat(16),
       state: 'failed',
       records: null,
+      bytes: null,
+      quotaBytes: null,
       clients: 0,
       error: '<script>alert(1)</script>',
     },
