@@ -14,7 +14,6 @@ import type { CryptoProvider, Env, Timer } from '../runtime/index.ts'
 import { findPrivateDirectory, lstatIfThere, makePrivateDirectory, systemCode } from './private-directory.ts'
 
 const LINE_END = 0x0a
-const CONNECT_TEST_MS = 1_000
 const TEMPORARY_SUFFIX = '.new'
 
 export interface ControlPlace {
@@ -159,6 +158,11 @@ function readLines(socket: Socket, bytesMax: number, onLine: (line: Uint8Array) 
     let from = 0
     for (;;) {
       const end = chunk.indexOf(LINE_END, from)
+      size += (end < 0 ? chunk.length : end) - from
+      if (size > bytesMax) {
+        socket.destroy()
+        return
+      }
       if (end < 0) break
       parts.push(chunk.subarray(from, end))
       const line = Buffer.concat(parts)
@@ -168,8 +172,6 @@ function readLines(socket: Socket, bytesMax: number, onLine: (line: Uint8Array) 
       onLine(line)
     }
     if (from < chunk.length) parts.push(chunk.subarray(from))
-    size += chunk.length - from
-    if (size > bytesMax) socket.destroy()
   })
 }
 
@@ -203,7 +205,7 @@ function connectTo(path: string, env: Env, timeoutMs: number): Promise<Socket> {
 
 async function removeStale(path: string, env: Env): Promise<void> {
   if ((await lstatIfThere(path)) === undefined) return
-  const socket = await connectTo(path, env, CONNECT_TEST_MS).catch(() => undefined)
+  const socket = await connectTo(path, env, limits.connectTestMs).catch(() => undefined)
   if (socket !== undefined) {
     socket.destroy()
     throw new BlazeError('ALREADY_OPEN', `another process answers on ${path}`)

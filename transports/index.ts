@@ -1,6 +1,7 @@
 /** Door of the transports: links to other endpoints, and the secure channel over them. */
 
 // Links.
+export { addressOf } from './address.ts'
 export type { Endpoint, LocalEndpoint, NetworkEndpoint } from './endpoint.ts'
 export { formatEndpoint, formatHost, parseEndpoint } from './endpoint.ts'
 export type { Link, LinkHandlers } from './link.ts'

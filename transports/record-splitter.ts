@@ -61,7 +61,8 @@ export class RecordSplitter {
       this.#at = end
       return record
     }
-    this.#record = new Uint8Array(length)
+    // Not zeroed: it is filled whole before it is handed out.
+    this.#record = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
     this.#filled = 0
     return this.#fill(this.#record, chunk)
   }

@@ -1,13 +1,19 @@
-/** Watches that what waits for a peer becomes less. Invariant: it ends a link only after a whole interval without any progress. */
+/**
+ * Watches that what waits for a peer leaves.
+ * Invariant: it ends a link after a whole interval in which something waited and nothing left, and never before. One timer at most, re-armed
+ * only when it fires, so that a link that works pays two looks at the clock a write.
+ */
 import { limits } from '../runtime/index.ts'
 import type { Env, Timer } from '../runtime/index.ts'
 
 export class StallWatch {
   readonly #env: Env
-  /** Bytes that wait, or a number that falls when some have left. */
+  /** Bytes that wait. */
   readonly #waiting: () => number
   readonly #stalled: () => void
   #timer: Timer | undefined
+  /** Monotonic: when something left, or began to wait where nothing did. */
+  #movedMs = 0
 
   constructor(env: Env, waiting: () => number, stalled: () => void) {
     this.#env = env
@@ -15,18 +21,25 @@ export class StallWatch {
     this.#stalled = stalled
   }
 
-  /** From the moment that something waits. */
-  begin(): void {
-    this.#timer?.cancel()
-    const before = this.#waiting()
-    this.#timer = this.#env.after(limits.writeStallMs, () => {
-      if (this.#waiting() < before) this.begin()
-      else this.#stalled()
-    })
+  /** Something left, or is the first to wait. */
+  moved(): void {
+    this.#movedMs = this.#env.monotonic()
+    if (this.#timer === undefined && this.#waiting() > 0) this.#arm(limits.writeStallMs)
   }
 
   end(): void {
     this.#timer?.cancel()
     this.#timer = undefined
+  }
+
+  #arm(delayMs: number): void {
+    this.#timer = this.#env.after(delayMs, () => {
+      this.#timer = undefined
+      if (this.#waiting() === 0) return
+      const leftMs = this.#movedMs + limits.writeStallMs - this.#env.monotonic()
+      // Whole ms: a remainder too small to move the clock would fire for ever.
+      if (leftMs > 0) this.#arm(Math.max(1, Math.ceil(leftMs)))
+      else this.#stalled()
+    })
   }
 }

@@ -5,6 +5,7 @@
  */
 import type { Socket } from 'node:net'
 import { limits } from '../runtime/index.ts'
+import { addressOf } from './address.ts'
 import type { Refusal } from './transport.ts'
 
 export class Strangers {
@@ -19,7 +20,7 @@ export class Strangers {
 
   /** From its connection until it closes or is let go. */
   add(socket: Socket): void {
-    const address = socket.remoteAddress ?? 'unknown'
+    const address = addressOf(socket.remoteAddress ?? 'unknown')
     const ofAddress = this.#perAddress.get(address) ?? 0
     if (ofAddress >= limits.strangersPerAddressMax) this.#dropOldest(address)
     else if (this.#sockets.size >= limits.strangersMax) this.#dropOldest(undefined)

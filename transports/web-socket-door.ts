@@ -14,7 +14,7 @@ import { WEB_SOCKET_PATH } from './endpoint.ts'
 import type { Link } from './link.ts'
 import type { Refusal } from './transport.ts'
 import { WebSocketLink } from './web-socket-link.ts'
-import type { LinkAbout } from './web-socket-link.ts'
+import type { LinkAbout } from './stream-link.ts'
 
 /** As `ws` calls them. */
 interface WebSocketSettings {

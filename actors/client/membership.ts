@@ -55,7 +55,7 @@ export class Membership {
   }
 
   /** Signs what is owed, one thing at a time; `settled` is called when that is done, and at once when there is nothing to do. */
-  sign(space: Space, registered: boolean, settled: () => void): void {
+  contribute(space: Space, registered: boolean, settled: () => void): void {
     const news = this.#signing ? undefined : this.owed(space, registered)
     if (news === undefined) return settled()
     this.#signing = true

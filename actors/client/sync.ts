@@ -391,6 +391,6 @@ export class DatabaseSync {
     const space = this.#space
     const registered = this.#report?.registered === true
     if (space === undefined || this.#stopped) this.#waits.wake()
-    else this.#membership.sign(space, registered, () => this.#waits.wake())
+    else this.#membership.contribute(space, registered, () => this.#waits.wake())
   }
 }

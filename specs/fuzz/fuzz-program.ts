@@ -30,7 +30,7 @@ try {
       if (round > 0 && performance.now() >= untilMs) break
       // Another seed each round, the one that was asked for first.
       const seed = (Number(seedText) + round) % 2 ** 31
-      const { runs, taken, slowestMs } = fuzz(target, { seed, ms: turnMs })
+      const { runs, taken, slowestMs } = await fuzz(target, { seed, ms: turnMs })
       process.stdout.write(
         `${JSON.stringify({ target: target.name, seed, runs, taken, slowestMs: Math.round(slowestMs) })}\n`,
       )

@@ -24,9 +24,9 @@ function planted(broken: (count: number, rest: Uint8Array) => void): FuzzTarget 
   }
 }
 
-function failureOf(target: FuzzTarget, seed = 7): FuzzFailure {
+async function failureOf(target: FuzzTarget, seed = 7): Promise<FuzzFailure> {
   try {
-    fuzz(target, { seed, ms: 2_000 })
+    await fuzz(target, { seed, ms: 2_000 })
   } catch (error) {
     if (error instanceof FuzzFailure) return error
     throw error
@@ -34,16 +34,16 @@ function failureOf(target: FuzzTarget, seed = 7): FuzzFailure {
   throw new Error('the fault was not found')
 }
 
-test('a sound decoder passes, with inputs of both kinds', () => {
-  const { runs, taken } = fuzz(
+test('a sound decoder passes, with inputs of both kinds', async () => {
+  const { runs, taken } = await fuzz(
     planted(() => undefined),
     { seed: 7, ms: 50 },
   )
   assert.ok(taken > 1 && taken < runs)
 })
 
-test('an error that is none of the project is found', () => {
-  const failure = failureOf(
+test('an error that is none of the project is found', async () => {
+  const failure = await failureOf(
     planted((count, rest) => {
       if (count > rest.length) throw new TypeError('of undefined')
     }),
@@ -54,8 +54,8 @@ test('an error that is none of the project is found', () => {
   )
 })
 
-test('a code that the decoder does not document is found', () => {
-  const failure = failureOf(
+test('a code that the decoder does not document is found', async () => {
+  const failure = await failureOf(
     planted((count) => {
       if (count === 3) throw new BlazeError('DAMAGED', 'three')
     }),
@@ -63,8 +63,8 @@ test('a code that the decoder does not document is found', () => {
   assert.match(failure.message, 'DAMAGED, which it does not document: three')
 })
 
-test('a loop over a count that was only claimed is found', () => {
-  const failure = failureOf(
+test('a loop over a count that was only claimed is found', async () => {
+  const failure = await failureOf(
     planted((count, rest) => {
       const untilMs = performance.now() + (count === 255 && rest.length < 255 ? 600 : 0)
       while (performance.now() < untilMs);
@@ -73,8 +73,21 @@ test('a loop over a count that was only claimed is found', () => {
   assert.match(failure.message, /it took \d+ ms/)
 })
 
-test('memory for a length that was only claimed is found', () => {
-  const failure = failureOf(
+test('a fault that shows later is found too', async () => {
+  const sound = planted(() => undefined)
+  const failure = await failureOf({
+    ...sound,
+    async decode(bytes) {
+      await Promise.resolve()
+      if (bytes[0] === 3) throw new TypeError('of undefined')
+      sound.decode(bytes)
+    },
+  })
+  assert.match(failure.message, 'it threw TypeError')
+})
+
+test('memory for a length that was only claimed is found', async () => {
+  const failure = await failureOf(
     planted((count) => {
       if (count > 200) new Uint8Array(100 * 1_048_576).fill(1)
     }),
@@ -82,9 +95,9 @@ test('memory for a length that was only claimed is found', () => {
   assert.match(failure.message, /it took \d+ MiB/)
 })
 
-test('a valid encoding that is refused is found', () => {
+test('a valid encoding that is refused is found', async () => {
   assert.match(
-    failureOf({ ...planted(() => undefined), seeds: [Uint8Array.of(9)] }).message,
+    (await failureOf({ ...planted(() => undefined), seeds: [Uint8Array.of(9)] })).message,
     'a valid encoding is refused',
   )
 })

@@ -18,6 +18,7 @@ export interface FuzzTarget {
   readonly hostile?: readonly Uint8Array[]
   /** Longest input; default 64 KiB. */
   readonly bytesMax?: number
+  /** A promise is awaited. */
   decode(bytes: Uint8Array): unknown
 }
 
@@ -42,16 +43,19 @@ const BATCH = 32
 /** Longest input that a failure shows whole. */
 const SHOWN_BYTES_MAX = 4_096
 
-export function fuzz(target: FuzzTarget, { seed, ms }: { seed: number; ms: number }): FuzzReport {
+export async function fuzz(
+  target: FuzzTarget,
+  { seed, ms }: { seed: number; ms: number },
+): Promise<FuzzReport> {
   const run = new Run(target, seed)
-  for (const bytes of target.seeds) run.expectTaken(bytes)
-  for (const bytes of target.hostile ?? []) run.decode(bytes)
+  for (const bytes of target.seeds) await run.expectTaken(bytes)
+  for (const bytes of target.hostile ?? []) await run.decode(bytes)
   const chance = createChance(seed)
   const inputs = [...target.seeds, ...(target.hostile ?? [])]
   const untilMs = performance.now() + ms
   do {
     for (let n = 0; n < BATCH; n += 1)
-      run.decode(mutate(inputs, chance, target.bytesMax ?? BYTES_MAX_DEFAULT))
+      await run.decode(mutate(inputs, chance, target.bytesMax ?? BYTES_MAX_DEFAULT))
   } while (performance.now() < untilMs)
   return run
 }
@@ -68,25 +72,26 @@ class Run implements FuzzReport {
     this.#seed = seed
   }
 
-  expectTaken(bytes: Uint8Array): void {
+  async expectTaken(bytes: Uint8Array): Promise<void> {
     const before = this.taken
-    this.decode(bytes)
+    await this.decode(bytes)
     if (this.taken === before) throw this.#failure('a valid encoding is refused', bytes)
   }
 
-  decode(bytes: Uint8Array): void {
+  async decode(bytes: Uint8Array): Promise<void> {
     this.runs += 1
     const before = memory()
     const startMs = performance.now()
     try {
-      this.#target.decode(bytes)
+      await this.#target.decode(bytes)
       this.taken += 1
     } catch (error) {
       if (!this.#isDocumented(error)) throw this.#failure(`it threw ${describe(error)}`, bytes, error)
     }
     const ms = performance.now() - startMs
     this.slowestMs = Math.max(this.slowestMs, ms)
-    if (ms > DECODE_MS_MAX && this.#isSlow(bytes)) throw this.#failure(`it took ${Math.round(ms)} ms`, bytes)
+    if (ms > DECODE_MS_MAX && (await this.#isSlow(bytes)))
+      throw this.#failure(`it took ${Math.round(ms)} ms`, bytes)
     const grown = memory() - before
     if (grown > DECODE_BYTES_MAX) throw this.#failure(`it took ${Math.round(grown / 1_048_576)} MiB`, bytes)
   }
@@ -98,11 +103,11 @@ class Run implements FuzzReport {
   }
 
   /** A machine that is busy is slow once, a decoder each time. */
-  #isSlow(bytes: Uint8Array): boolean {
+  async #isSlow(bytes: Uint8Array): Promise<boolean> {
     for (let again = 0; again < 3; again += 1) {
       const startMs = performance.now()
       try {
-        this.#target.decode(bytes)
+        await this.#target.decode(bytes)
       } catch (error) {
         if (!this.#isDocumented(error)) throw this.#failure(`it threw ${describe(error)}`, bytes, error)
       }

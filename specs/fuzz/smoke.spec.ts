@@ -12,8 +12,8 @@ console.log(`seed ${seed}; repeat with SEED=${seed}`)
 
 for (const [group, targets] of Object.entries(fuzzGroups))
   for (const target of targets)
-    test(`${group}, ${target.name}: changed bytes are taken or refused as documented`, () => {
-      const { runs, taken } = fuzz(target, { seed, ms: SMOKE_MS })
+    test(`${group}, ${target.name}: changed bytes are taken or refused as documented`, async () => {
+      const { runs, taken } = await fuzz(target, { seed, ms: SMOKE_MS })
       assert.ok(runs > 32, `${runs} inputs`)
       assert.ok(taken > 0)
     })

@@ -2,6 +2,7 @@
 import type { FuzzTarget } from './fuzz.ts'
 import { channelTargets } from './target/channel.ts'
 import { databaseTargets } from './target/database.ts'
+import { fileTargets } from './target/file.ts'
 import { relayTargets } from './target/relay.ts'
 import { teamTargets } from './target/team.ts'
 
@@ -10,4 +11,5 @@ export const fuzzGroups: Readonly<Record<string, readonly FuzzTarget[]>> = {
   relay: relayTargets,
   team: teamTargets,
   database: databaseTargets,
+  file: fileTargets,
 }

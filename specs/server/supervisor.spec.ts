@@ -2,78 +2,9 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createInvite } from '../../actors/team/invite.ts'
-import { openSpace, parseCode } from '../../actors/team/index.ts'
-import type { Team } from '../../actors/team/index.ts'
 import { limits, nodeCrypto, toHex } from '../../runtime/index.ts'
-import { startSupervisor } from '../../server/supervisor.ts'
-import type { Supervisor } from '../../server/supervisor.ts'
-import { createMemoryNetwork } from '../../transports/index.ts'
-import type { MemoryNetwork } from '../../transports/index.ts'
-import { SpecDevice } from './device.ts'
-import type { Connected } from './device.ts'
-import { codeOf, createWorld } from './world.ts'
-import type { SpecWorld } from './world.ts'
-
-const endpoint = { transport: 'memory', host: 'pi', port: 1 } as const
-const spaceId = new Uint8Array(16).fill(5)
-
-class Stage {
-  readonly world: SpecWorld = createWorld()
-  readonly network: MemoryNetwork = createMemoryNetwork(this.world.simulation.env('network'))
-  /** Of the running supervisor. */
-  serverKey: Uint8Array = new Uint8Array(0)
-
-  async start(): Promise<Supervisor> {
-    const { world } = this
-    const supervisor = await world.settle(
-      startSupervisor({
-        world: {
-          env: world.simulation.env('pi'),
-          crypto: nodeCrypto,
-          volume: world.volume,
-          transport: this.network.transport('pi'),
-        },
-        listen: endpoint,
-        advertise: { host: 'pi.example' },
-      }),
-    )
-    this.serverKey = parseCode(await world.settle(supervisor.createCode())).serverKey
-    return supervisor
-  }
-
-  /** Power cut at the supervisor. */
-  crash(): void {
-    this.world.simulation.cut('pi')
-    this.network.crash('pi')
-    this.world.volume.crash()
-  }
-
-  device(name: string): SpecDevice {
-    return new SpecDevice(this.world.simulation.env(name), this.network.transport(name))
-  }
-
-  connect(device: SpecDevice): Promise<Connected> {
-    return this.world.settle(device.connect(endpoint, this.serverKey))
-  }
-
-  /** A device with a redeemed code and a registered database. */
-  async host(supervisor: Supervisor, name = 'laptop'): Promise<SpecDevice> {
-    const device = this.device(name)
-    const url = await this.world.settle(supervisor.createCode())
-    await this.world.settle(device.redeem(url, endpoint))
-    return device
-  }
-
-  /** What a relay would bring: log entries, put into the space while no supervisor runs. */
-  async learn(entries: (team: Team) => Uint8Array[]): Promise<void> {
-    const { world } = this
-    const env = world.simulation.env('carrier')
-    const store = await world.settle(world.volume.openStore(`spaces/${toHex(spaceId)}`))
-    const space = await world.settle(openSpace({ store, spaceId, env, crypto: nodeCrypto }))
-    for (const entry of entries(space.team)) await world.settle(space.learn({ entries: [entry] }))
-    await world.settle(space.close())
-  }
-}
+import { endpoint, spaceId, Stage } from './stage.ts'
+import { codeOf } from './world.ts'
 
 test('the tree stands in the order of DESIGN, and stops to nothing', async () => {
   const stage = new Stage()

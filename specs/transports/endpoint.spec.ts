@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 
-import { BlazeError } from '../../runtime/index.ts'
+import { BlazeError, limits } from '../../runtime/index.ts'
 import { formatEndpoint, parseEndpoint } from '../../transports/index.ts'
 import type { LocalEndpoint } from '../../transports/index.ts'
 
@@ -64,6 +64,22 @@ test('a directory or name that is none has no text', () => {
       () => formatEndpoint({ ...good, ...part }),
       (error: unknown) => error instanceof BlazeError && error.code === 'BAD_CONFIG',
       JSON.stringify(part).slice(0, 80),
+    )
+  }
+})
+
+test('a host has 253 characters, a directory 4,000 bytes, a name 255, and one more is BAD_CONFIG', () => {
+  const texts: [limit: number, text: (length: number) => string][] = [
+    [limits.hostCharsMax, (length) => `tls://${'a'.repeat(length)}:80`],
+    [limits.directoryBytesMax, (length) => `uds:/${'d'.repeat(length - 1)}#b`],
+    [limits.localNameBytesMax, (length) => `uds:/a#${'n'.repeat(length)}`],
+  ]
+  for (const [limit, text] of texts) {
+    assert.is(formatEndpoint(parseEndpoint(text(limit))), text(limit))
+    assert.throws(
+      () => parseEndpoint(text(limit + 1)),
+      (error: unknown) => error instanceof BlazeError && error.code === 'BAD_CONFIG',
+      `${limit}`,
     )
   }
 })

@@ -2,14 +2,14 @@
  * What the peer sends on a channel: frames checked, fragments gathered, credit watched.
  * Invariant: nothing is gathered beyond its bound; the first thing that the protocol does not allow throws, and the channel ends.
  */
-import { BlazeError, limits } from '../../runtime/index.ts'
+import { BlazeError, limits, slabBytes } from '../../runtime/index.ts'
 import { FIRST_RELAY_TYPE, frameType, readFrames, violation } from './frame.ts'
 import type { FrameHead } from './frame.ts'
 import { CONTROL } from './stream.ts'
 import type { Gathering, Stream, StreamTable } from './stream.ts'
 
 export interface InboxHandlers {
-  /** A whole message for the layers above; fresh bytes. */
+  /** A whole message for the layers above; its bytes are nobody else's. */
   message(stream: number, type: number, body: Uint8Array): void
   /** A frame of the channel's own: types 1 to 4, and rekey; the body is a view. */
   own(head: FrameHead, body: Uint8Array): void
@@ -19,18 +19,16 @@ export interface InboxHandlers {
   open(): boolean
 }
 
-const NEEDS_CONTROL_STREAM: ReadonlySet<number> = new Set([
-  frameType.ping,
-  frameType.pong,
-  frameType.bye,
-  frameType.rekey,
-  frameType.request,
-  frameType.response,
-])
+/** A message that its receiver keeps holds no more than so many times its own bytes of memory. */
+const HELD_TIMES_MAX = 16
+/** A share of a slab this long holds no more than that of it. */
+const SHARE_BYTES_MIN = limits.slabBytesMax / HELD_TIMES_MAX
 
 export class Inbox {
   readonly #streams: StreamTable
   readonly #handlers: InboxHandlers
+  /** Of the record that is being read. */
+  #recordBytes = 0
   /** Bytes of messages whose fragments are still coming. */
   #gatheredBytes = 0
   messagesReceived = 0
@@ -42,6 +40,7 @@ export class Inbox {
 
   /** `PROTOCOL_VIOLATION`, `FRAME_TOO_LARGE`. */
   read(record: Uint8Array): void {
+    this.#recordBytes = record.length
     readFrames(record, (head, body) => {
       this.#frame(head, body)
       return this.#handlers.open()
@@ -72,12 +71,22 @@ export class Inbox {
     if (head.type === frameType.reset) {
       this.drop(stream)
       this.#handlers.ended(stream)
-      this.#deliver(head, body.slice())
+      this.#deliver(head, this.#own(body))
     } else if (head.more || stream.gathering !== undefined) {
       this.#gather(stream, head, body)
     } else {
-      this.#deliver(head, body.slice())
+      this.#deliver(head, this.#own(body))
     }
+  }
+
+  /** A body for its receiver: the part of the record where it is most of it, else a copy. */
+  #own(body: Uint8Array): Uint8Array {
+    const { length } = body
+    if (length * HELD_TIMES_MAX >= this.#recordBytes) return body
+    if (length < SHARE_BYTES_MIN) return body.slice()
+    const copy = slabBytes(length)
+    copy.set(body)
+    return copy
   }
 
   #gather(stream: Stream, head: FrameHead, body: Uint8Array): void {
@@ -119,9 +128,23 @@ function checkPlace({ type, more, stream }: FrameHead): void {
   if (type === 0 || (type > frameType.rekey && type < FIRST_RELAY_TYPE) || type === frameType.complete) {
     throw violation(`a frame of type ${type} in an open channel`)
   }
-  if ((stream === CONTROL) !== NEEDS_CONTROL_STREAM.has(type)) {
+  if ((stream === CONTROL) !== needsControlStream(type)) {
     throw violation(`a frame of type ${type} on stream ${stream}`)
   }
   const single = type <= frameType.bye || (type >= frameType.open && type <= frameType.rekey)
   if (single && more) throw violation(`a frame of type ${type} in fragments`)
+}
+
+function needsControlStream(type: number): boolean {
+  switch (type) {
+    case frameType.ping:
+    case frameType.pong:
+    case frameType.bye:
+    case frameType.rekey:
+    case frameType.request:
+    case frameType.response:
+      return true
+    default:
+      return false
+  }
 }

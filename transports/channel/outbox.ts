@@ -9,7 +9,9 @@ import { creditBytes } from './message-queue.ts'
 import type { QueuedMessage } from './message-queue.ts'
 import type { Stream, StreamTable } from './stream.ts'
 
-type Laid = { kind: 'laid'; end: number } | { kind: 'no room' } | { kind: 'blocked' }
+/** Where a fragment would end that was not laid. */
+const NO_ROOM = -1
+const BLOCKED = -2
 
 export class Outbox {
   readonly #streams: StreamTable
@@ -74,31 +76,37 @@ export class Outbox {
     let at = 0
     const { control } = this.#streams
     while (control.queue.first !== undefined) {
-      const laid = this.#layFragment(control, record, at)
-      if (laid.kind === 'no room') return at
-      if (laid.kind === 'blocked') break
-      at = laid.end
+      const end = this.#layFragment(control, record, at)
+      if (end === NO_ROOM) return at
+      if (end === BLOCKED) break
+      at = end
     }
     for (let blocked = 0; blocked < this.#turns.length;) {
-      const stream = this.#turns.shift()
+      const stream = this.#turns[0]
       assert(stream !== undefined, 'there is a turn while turns are counted')
-      const laid = this.#layFragment(stream, record, at)
-      if (laid.kind === 'no room') {
-        this.#turns.unshift(stream)
-        return at
-      }
-      if (stream.queue.first !== undefined) this.#turns.push(stream)
-      if (laid.kind === 'blocked') {
+      const end = this.#layFragment(stream, record, at)
+      if (end === NO_ROOM) return at
+      this.#endTurn(stream)
+      if (end === BLOCKED) {
         blocked++
       } else {
-        at = laid.end
+        at = end
         blocked = 0
       }
     }
     return at
   }
 
-  #layFragment(stream: Stream, record: Uint8Array, at: number): Laid {
+  /** The first in turn becomes the last, or leaves. */
+  #endTurn(stream: Stream): void {
+    const more = stream.queue.first !== undefined
+    if (more && this.#turns.length === 1) return
+    this.#turns.shift()
+    if (more) this.#turns.push(stream)
+  }
+
+  /** Returns where it ends, `NO_ROOM` or `BLOCKED`. */
+  #layFragment(stream: Stream, record: Uint8Array, at: number): number {
     const message = stream.queue.first
     assert(message !== undefined, 'a stream has a turn only while it has a message')
     const { body } = message
@@ -106,22 +114,22 @@ export class Outbox {
     const end = message.sent + bytes
     const more = end < body.length
     if (!message.begun) {
-      if (creditBytes(message) > stream.sendCredit) return { kind: 'blocked' }
-      if (more && this.#begunBytes + body.length > limits.reassemblyBytesMax) return { kind: 'blocked' }
+      if (creditBytes(message) > stream.sendCredit) return BLOCKED
+      if (more && this.#begunBytes + body.length > limits.reassemblyBytesMax) return BLOCKED
     }
-    if (record.length - at < FRAME_HEADER_BYTES + bytes) return { kind: 'no room' }
+    if (record.length - at < FRAME_HEADER_BYTES + bytes) return NO_ROOM
     if (!message.begun) this.#begin(stream, message, more)
     const behind = layFrame(
       record,
       at,
       { type: message.type, more, stream: message.stream },
-      body.subarray(message.sent, end),
+      bytes === body.length ? body : body.subarray(message.sent, end),
     )
     message.sent = end
     stream.queue.bytes -= bytes
     this.bytes -= bytes
     if (!more) this.#finish(stream, message)
-    return { kind: 'laid', end: behind }
+    return behind
   }
 
   #begin(stream: Stream, message: QueuedMessage, more: boolean): void {

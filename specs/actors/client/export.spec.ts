@@ -106,6 +106,27 @@ test('put imports a file again without a change, insert refuses what is there an
   assert.is(error.details['records'], 0)
 })
 
+test('a write that is refused names its line and how many are written; up to three chunks after it may be among them', async () => {
+  const world = createClientWorld()
+  const db = await world.open()
+  const notes = db.collection('notes')
+  await world.settle(notes.insert({ id: 'n300' }))
+  put(world, Array.from({ length: 2_560 }, (_, n) => `{"id":"n${n}","n":${n}}`).join('\n'))
+
+  const error = await faultOf(world.settle(db.import(FILE, { collection: 'notes' })))
+
+  assert.is(error.code, 'RECORD_EXISTS')
+  assert.is(error.details['line'], 301)
+  const written = (await world.settle(notes.query().all()))
+    .filter(({ n }) => n !== undefined)
+    .map(({ n }) => Number(n))
+  assert.is(error.details['records'], written.length)
+  const chunks = new Set(written.map((n) => Math.floor(n / 256)))
+  assert.is(written.length, chunks.size * 256, 'each chunk is whole, or not there')
+  assert.not.ok(chunks.has(1))
+  assert.ok(chunks.has(0) && [...chunks].every((chunk) => chunk <= 1 + 3), [...chunks].join())
+})
+
 test('plain objects go into the collection of the call, with the ids they have or new ones', async () => {
   const world = createClientWorld()
   const db = await world.open()

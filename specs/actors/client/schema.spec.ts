@@ -2,6 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { StandardResult, StandardSchemaV1 } from '../../../actors/client/index.ts'
+import { BlazeTopology } from '../../../actors/topology/index.ts'
 import { BlazeError, limits } from '../../../runtime/index.ts'
 import { createClientWorld } from './simulated-client.ts'
 
@@ -190,6 +191,24 @@ test('a schema may take its time; the document is copied before', async () => {
   assert.equal(await sim.settle(bugs.get('a')), { id: 'a', title: 'a', state: 'open', priority: 2 })
   assert.is(await sim.code(() => bugs.insert({ title: ' ' })), 'SCHEMA_INVALID')
   assert.is(await sim.code(() => bugs.insert({ title: 'x' }, { timeoutMs: 10 })), 'TIMEOUT')
+})
+
+test('the schema is that of the handle: other handles, imports and what is next door are not judged', async () => {
+  const { db, bugs, plain, settle, code, files, simulation, open } = await opened()
+  const misfit = { id: 'misfit', priority: 9 }
+
+  assert.is(await code(() => bugs.put('misfit', misfit as never)), 'SCHEMA_INVALID')
+  await settle(plain.insert(misfit))
+  files.contents.set('/bugs.jsonl', new TextEncoder().encode('{"id":"imported","priority":9}\n'))
+  await settle(db.import('/bugs.jsonl', { collection: 'bugs' }))
+
+  const to = await open('/to')
+  await settle(BlazeTopology.connectLocal({ from: db, to, mode: 'bidirectional' }))
+  await settle(to.collection('bugs').insert({ id: 'next door', priority: 9 }))
+  await simulation.pass(1_000)
+  const ids = (await settle(bugs.query().orderBy('id').all())).map(({ id }) => id)
+  assert.equal(ids, ['imported', 'misfit', 'next door'])
+  assert.is(await code(() => bugs.update('misfit', { state: 'open' })), 'SCHEMA_INVALID')
 })
 
 test('a schema that throws, answers nonsense or never answers ends with a code', async () => {

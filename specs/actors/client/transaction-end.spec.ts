@@ -230,7 +230,79 @@ const anything: StandardSchemaV1<object, object> = {
   },
 }
 
-test('there is a bound on open transactions, and what they read', async () => {
+test('the waits before further attempts grow, up to a quarter of a second', async () => {
+  const { simulation, db, bugs, settle, code } = await opened()
+  await settle(bugs.insert({ id: 'x', n: 0 }))
+  const app = simulation.env('app')
+  const waits: number[] = []
+
+  for (let run = 0; run < 8; run += 1) {
+    let endedMs = app.monotonic()
+    let attempt = 0
+    const ended = code(() =>
+      db.transaction(async (tx) => {
+        const waitedMs = app.monotonic() - endedMs
+        if (attempt > 0) waits[attempt] = Math.max(waits[attempt] ?? 0, waitedMs)
+        attempt += 1
+        await tx.collection('bugs').get('x')
+        await bugs.update('x', { n: attempt + run * 100 })
+        endedMs = app.monotonic()
+        await tx.collection('bugs').put('y', {})
+      }),
+    )
+    assert.is(await ended, 'CONFLICT')
+  }
+
+  // What the disk takes is in them too.
+  const most = (attempt: number): number => Math.min(2 ** (attempt - 1), limits.transactionBackoffMaxMs) + 10
+  for (const [attempt, ms] of waits.entries()) {
+    if (attempt > 0) assert.ok(ms <= most(attempt), `before attempt ${attempt + 1}: ${ms} ms`)
+  }
+  assert.ok(Math.max(...waits.slice(9)) > 125, waits.join())
+})
+
+test('a transaction reads 65,536 records, one more is TOO_LARGE', async () => {
+  const { db, settle } = await opened()
+  const name = (n: number): string => `r${n}`
+
+  await settle(
+    db.transaction(
+      async (tx) => {
+        const inside = tx.collection('bugs')
+        for (let from = 0; from < limits.transactionReadsMax; from += 1_024) {
+          await Promise.all(Array.from({ length: 1_024 }, (_, n) => inside.get(name(from + n))))
+        }
+        assert.is(await codeInside(() => inside.get('one more')), 'TOO_LARGE')
+        assert.is(await codeInside(() => inside.get(name(5))), 'ok')
+      },
+      { timeoutMs: Infinity },
+    ),
+  )
+})
+
+test('a transaction that only reads resolves, or tells its error, after all that it read is synced', async () => {
+  const { db, bugs, notes, volume, settle, code } = await opened()
+  volume('/db').setLatency(200)
+
+  for (const fails of [false, true]) {
+    const before = db.status().lastArrival
+    const id = `staged ${fails}`
+    const writing = bugs.insert({ id })
+    const ended = await code(() =>
+      db.transaction(async (tx) => {
+        assert.equal(await tx.collection('bugs').get(id), { id })
+        assert.is(db.status().lastArrival, before, 'it reads what is staged')
+        if (fails) throw new BlazeError('NOT_FOUND', 'given up')
+      }),
+    )
+    assert.is(ended, fails ? 'NOT_FOUND' : 'ok')
+    assert.is(db.status().lastArrival, before + 1)
+    await settle(writing)
+  }
+  assert.is(await settle(notes.query().count()), 0)
+})
+
+test('there is a bound on open transactions', async () => {
   const { db, settle, code } = await opened()
   const open = Array.from({ length: limits.transactionsMax }, () =>
     code(() => db.transaction(() => new Promise(() => undefined), { timeoutMs: 1_000 })),

@@ -242,6 +242,29 @@ test('the number of entries is bounded: the oldest go first', async () => {
   assert.is(alice.database.status().conflicts, limits.inboxEntriesMax)
 })
 
+test('the bytes of the entries are bounded: with large values the oldest go first', async () => {
+  const world = await createWorld()
+  const { alice, list, exchange } = world
+  const lost = 'x'.repeat(50_000)
+  const count = Math.ceil(limits.inboxBytesMax / lost.length) + 20
+  const ids = Array.from({ length: count }, (_, n) => `r${n}`)
+  await both(world, ...ids)
+  for (const id of ids) await disagree(world, id, lost, `${lost}, won`)
+  await exchange()
+
+  const kept = await list(alice, 1_000)
+  const rows = await world.settle(
+    spaceOf(alice.database).replica.store.range({ ...inboxRows, limit: 10_000 }),
+  )
+  const bytes = rows.reduce((sum, [, value]) => sum + value.length, 0)
+  assert.ok(bytes <= limits.inboxBytesMax && bytes > limits.inboxBytesMax - 2 * lost.length, `${bytes} bytes`)
+  assert.is(kept.length, rows.length)
+  assert.equal(
+    kept.map(({ recordId }) => recordId),
+    ids.slice(-kept.length),
+  )
+})
+
 test('no text of an entry is in its row, and a row that was changed is DAMAGED until it is dismissed', async () => {
   const world = await createWorld()
   const { alice, list, dismiss, exchange } = world

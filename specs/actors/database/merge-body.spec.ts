@@ -136,4 +136,24 @@ test('a merge that is not exactly what encoding makes is refused', () => {
   }
 })
 
+test('a counter alone in its record has room for some 4,500 openings, each of 11 to 14 bytes', () => {
+  const writer = new Uint8Array(8).fill(7)
+  const bytesOf = (openings: number, n: number, sum: number): number => {
+    const boots = Array.from({ length: openings }, (_, at) => {
+      const boot = new Uint8Array(8)
+      new DataView(boot.buffer).setUint32(0, at)
+      return [boot, n, sum]
+    })
+    const item = ['c', 'i', null, [[1, 0, writer]], ['f', [0, 1], [writer, boots.flat()]]]
+    const bytes = encodeCbor(item as never, { undefinedAtDepth: 2 }).slice()
+    assert.is(decodeRecord(bytes, { life: 1, deleted: false }).fields.get('f')?.value, openings * sum)
+    return bytes.length
+  }
+
+  assert.is((bytesOf(3_000, 1, 1) - bytesOf(2_000, 1, 1)) / 1_000, 11)
+  assert.is((bytesOf(3_000, 200, 20_000) - bytesOf(2_000, 200, 20_000)) / 1_000, 14)
+  assert.ok(bytesOf(4_500, 200, 20_000) <= limits.recordCborBytesMax)
+  assert.ok(bytesOf(4_600, 200, 20_000) > limits.recordCborBytesMax)
+})
+
 test.run()

@@ -164,6 +164,36 @@ test('rows that were left out come back when a change makes room for them', asyn
   assert.ok(changed)
 })
 
+test('65,536 records may change while rows along an index are looked for, one more is OVERLOADED; a count goes on without the index', async () => {
+  const records = Array.from({ length: 600 }, (_, n) => recordOf(`r${n}`, { a: n }))
+  const query = queryOf('c', { filter: { field: 'a', op: '>=', value: 0 } })
+  for (const extra of [0, 1]) {
+    const { view, queries, settle } = createQueryWorld({ records, indexes: [indexOn('a')], slow: true })
+    let done = false
+    view.onStep = () => {
+      if (done) return
+      done = true
+      const changes = Array.from({ length: limits.queryChangedMax + extra }, (_, n) => ({
+        collection: 'c',
+        id: `other ${n}`,
+        state: undefined,
+      }))
+      queries.changed(changes)
+    }
+
+    const code = await settle(
+      queries.all(query).then(
+        ({ length }) => `${length}`,
+        (error: BlazeError) => error.code,
+      ),
+    )
+    assert.is(code, extra === 0 ? '600' : 'OVERLOADED')
+    done = false
+    assert.is(await settle(queries.count(query)), 600)
+    assert.is(view.walked.at(-1)?.kind, 'store')
+  }
+})
+
 test('what is sorted in memory is bounded, and the error says what helps', async () => {
   const view = new MemoryView()
   const huge = limits.querySortedMax + 1

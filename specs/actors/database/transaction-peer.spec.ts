@@ -161,6 +161,35 @@ test('what a peer brings in counts when it is shown: staged, it lets no transact
   assert.is((await alice.get('x'))?.['sum'], 2)
 })
 
+test('a transaction does not commit over what a peer has brought in and nobody is shown yet', async () => {
+  const members = createMembers()
+  const alice = await members.add('alice')
+  const bob = await members.add('bob')
+  await alice.write('insert', 'x', { n: 0 })
+  await members.send(alice, bob)
+  await bob.write('update', 'x', { n: 10 })
+  alice.volume.setLatency(50)
+  const seen: number[] = []
+
+  await members.settle(
+    transact(alice, async (tx) => {
+      const inside = tx.collection(collection)
+      const n = Number((await inside.get('x'))?.['n'])
+      seen.push(n)
+      await inside.update('x', { n: n + 1 })
+      if (seen.length > 1) return
+      const { synced } = await offer(bob, alice)
+      synced.catch(() => undefined)
+      const tag = alice.database.space && alice.database.keyring.tag(collection, 'x')
+      const { replica } = spaceOf(alice.database)
+      while (tag !== undefined && !replica.hasStagedForeign(tag)) await alice.get('nobody')
+    }),
+  )
+
+  assert.equal(seen, [0, 10])
+  assert.is((await alice.get('x'))?.['n'], 11)
+})
+
 test('a peer that brings in a new match makes a transaction that asked for it run again', async () => {
   const members = createMembers()
   const alice = await members.add('alice')

@@ -9,6 +9,8 @@ const bytes = new Uint8Array(100).fill(7)
 /** A write of its own to stdout, which a tracer sees in its place. */
 const mark = (name: string): void => void writeSync(1, `mark ${name}\n`)
 
+mark('new')
+await createDirectoryVolume(join(at, 'above', 'below')).writeFile('first', bytes)
 mark('begin')
 await volume.writeFile('replaced', bytes)
 mark('replaced')

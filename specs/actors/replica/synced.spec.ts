@@ -107,6 +107,13 @@ for (const name of ['replaced', 'created', 'streamed']) {
   })
 }
 
+test('directories that were made for a file are synced with those in which they stand', () => {
+  if (calls === undefined) return
+  const among = between('new', 'begin')
+  for (const directory of ['/data', '/data/above', '/data/above/below'])
+    placeOf(among, directory, (call) => isSync(call) && call.paths[0]?.endsWith(directory) === true)
+})
+
 test('the log of the store is written and synced before a batch resolves, for each of them', () => {
   if (calls === undefined) return
   const isLog = (call: Call): boolean => call.paths[0]?.endsWith('.log') === true

@@ -230,9 +230,14 @@ export const channelTargets: readonly FuzzTarget[] = [
     name: 'endpoint',
     codes: ['BAD_CONFIG'],
     decode: (bytes) => parseEndpoint(Buffer.from(bytes).toString('utf8')),
-    seeds: ['tls://127.0.0.1:8080', 'tls://[::1]:8080', 'memory://pi:1', 'uds:/home/jo/group#bugs%20x'].map(
-      text,
-    ),
+    seeds: [
+      'tls://127.0.0.1:8080',
+      'tls://[::1]:8080',
+      'memory://pi:1',
+      'wss://pi:8080/sync',
+      'ws://127.0.0.1:1/sync?channelBinding=none',
+      'uds:/home/jo/group#bugs%20x',
+    ].map(text),
     hostile: [text(`uds:/${'%'.repeat(9_000)}#a`), text(`tls://${'['.repeat(9_000)}:1`)],
   },
 ]

@@ -74,6 +74,35 @@ test('callers wait while it opens and share what was opened', async () => {
   assert.equal(events, ['open 1', 'close 1'])
 })
 
+test('1,024 callers wait while it opens, one more is BUSY, and afterwards nobody waits', async () => {
+  const { world, system, resource } = stage()
+  system.spawn(resource.spec)
+  const waiting = Array.from({ length: limits.resourceWaitersMax }, () => resource.ready())
+
+  assert.is(await codeOf(resource.ready()), 'BUSY')
+  assert.is(new Set(await world.settle(Promise.all(waiting))).size, 1)
+  assert.is((await resource.ready()).n, 1)
+})
+
+test('the waits between openings double from half a second to a minute', async () => {
+  const made = stage(0)
+  made.next = 'refuse'
+  const { world, system, resource, events } = made
+  system.spawn(resource.spec)
+  await codeOf(world.settle(resource.ready()))
+  const waits: number[] = []
+  for (let n = 0; n < 9; n++) {
+    const [tries, sinceMs] = [events.length, world.env.monotonic()]
+    await world.simulation.run(() => events.length > tries, { virtualMs: 2 * limits.resourceRetryMaxMs })
+    waits.push(world.env.monotonic() - sinceMs)
+  }
+
+  for (const [n, ms] of waits.entries()) {
+    const full = Math.min(limits.resourceRetryFirstMs * 2 ** n, limits.resourceRetryMaxMs)
+    assert.ok(ms >= full / 2 - 5 && ms <= full + 5, `wait ${n + 1}: ${ms} ms`)
+  }
+})
+
 test('one that breaks is closed, shown as failed with its error, and opened again by itself', async () => {
   const { world, system, resource, events } = stage()
   system.spawn(resource.spec)

@@ -1,7 +1,7 @@
 /** Whom bounds per address count as one, in every way an address is written. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { addressOf } from '../../../server/access/address.ts'
+import { addressOf } from '../../transports/address.ts'
 
 test('an IPv4 address counts as itself, also when a socket for both families names it', () => {
   for (const remote of [
