@@ -48,8 +48,10 @@ export interface SyncStatus {
   readonly supervisorLost: Lost | undefined
   /** Failed attempts since the last success. */
   readonly attempts: number
-  /** Clock of the supervisor minus ours, ms. */
+  /** Clock of the supervisor minus ours now, ms, as it was at the last hello. */
   readonly clockOffsetMs: number | undefined
+  /** The supervisor's clock was never set, as after a power cut of a computer without a battery. */
+  readonly clockUnset: boolean
   readonly roundTripMs: number | undefined
   /** Envelopes stored here but not shown yet. */
   readonly held: number
@@ -70,7 +72,10 @@ const STATE_OF_ERROR: Partial<Record<ErrorCode, SyncState>> = {
 /** A store that failed at the supervisor is opened again there, and one that lost rows takes them back from its devices. */
 const STATE_OF_PEER_ERROR: Partial<Record<ErrorCode, SyncState>> = { POISONED: 'syncing', DAMAGED: 'syncing' }
 
-export function stateOf(report: ConnectionReport, held: number): SyncState {
+export function stateOf(
+  report: ConnectionReport,
+  { held, skewed }: { readonly held: number; readonly skewed: boolean },
+): SyncState {
   if (report.state === 'refused') return 'refused'
   if (report.state === 'draining') return 'stopped'
   if (report.state !== 'syncing' && report.state !== 'authenticated') return 'offline'
@@ -80,6 +85,7 @@ export function stateOf(report: ConnectionReport, held: number): SyncState {
     return byPeer ?? STATE_OF_ERROR[error.code] ?? (error.retryable ? 'syncing' : 'refused')
   }
   const { relay } = report
+  if (skewed) return 'clockSkew'
   if (relay?.scrub.differs === true) return 'diverged'
   // While a last acknowledgement travels, nothing is missing on either side.
   if (relay === undefined || !(relay.caughtUp || (relay.peerApplied && relay.lag === 0))) return 'syncing'
@@ -94,6 +100,16 @@ export function rebasingState(state: SyncState): SyncState {
 
 /** One sentence: what it waits for, and what to do. */
 export function explain(status: SyncStatus): string {
+  const unset = status.clockUnset ? '; its clock was never set, and invites expire by it' : ''
+  return `${sentenceOf(status)}${unset}`
+}
+
+function formatOffset(offsetMs: number): string {
+  const minutes = Math.round(Math.abs(offsetMs) / 60_000)
+  return minutes < 120 ? `${minutes} minutes` : `${Math.round(minutes / 60)} hours`
+}
+
+function sentenceOf(status: SyncStatus): string {
   const { state, remote, error, attempts } = status
   const reason = error === undefined ? '' : ` (${error.code}: ${error.message})`
   switch (state) {
@@ -121,7 +137,7 @@ export function explain(status: SyncStatus): string {
     case 'quota':
       return `the quota on ${remote} is used up${reason}; delete data or raise it`
     case 'clockSkew':
-      return `the clocks differ too much${reason}; set the clock of this device`
+      return `this device and ${remote} are ${formatOffset(status.clockOffsetMs ?? 0)} apart: nothing is written here until that is less than 5 minutes; set the clock that is wrong`
     case 'held':
       return `in sync with ${remote}, but ${status.held} writes of others are held until this device may show them (clock or key)`
     case 'paused':

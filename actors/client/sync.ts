@@ -13,7 +13,7 @@ import type { Database } from '../database/index.ts'
 import type { Space } from '../team/index.ts'
 import { bounded, stepwise, type StepOptions, type WaitOptions } from './deadline.ts'
 import { Membership } from './membership.ts'
-import type { Lost, RelayReport } from '../relay/index.ts'
+import { clockOffset, isSkewed, isUnset, type Lost, type RelayReport } from '../relay/index.ts'
 import { endpointsOf } from './remote-endpoints.ts'
 import { encodeRemote, type RemoteRecord } from './remote-node.ts'
 import { SyncListeners, type SyncEvent } from './sync-events.ts'
@@ -91,6 +91,7 @@ export class DatabaseSync {
   status(): SyncStatus {
     const report = this.#report
     const stale = this.#stale()
+    const peerClock = report?.relay?.peerClock
     const error = stale ?? report?.relay?.error ?? report?.error ?? this.#problem()
     return {
       state: stale === undefined ? this.#state : 'stale',
@@ -107,7 +108,8 @@ export class DatabaseSync {
       progress: report?.relay?.progress,
       supervisorLost: this.#lost,
       attempts: report?.attempts ?? 0,
-      clockOffsetMs: report?.relay?.clockOffsetMs,
+      clockOffsetMs: peerClock && clockOffset(this.#env, peerClock),
+      clockUnset: peerClock !== undefined && isUnset(peerClock),
       roundTripMs: report?.roundTripMs,
       held: this.#held(),
       error: error === undefined ? undefined : { code: error.code, message: error.message },
@@ -347,8 +349,8 @@ export class DatabaseSync {
     const before = this.#report?.relay
     this.#report = report
     this.#count(report.relay, before)
-    const offsetMs = report.relay?.clockOffsetMs
-    if (offsetMs !== undefined) this.#database.clockOffset(offsetMs)
+    const peerClock = report.relay?.peerClock
+    if (peerClock !== undefined) this.#database.clockMeasured(peerClock)
     if (!this.#stopped) this.#enter(this.#problem() === undefined ? this.#stateOf(report) : 'revoked')
     if (report.registered && report.state === 'syncing') this.#teamMoved()
     else this.#waits.wake()
@@ -369,7 +371,9 @@ export class DatabaseSync {
   }
 
   #stateOf(report: ConnectionReport): SyncState {
-    const state = stateOf(report, this.#held())
+    const { peerClock } = report.relay ?? {}
+    const skewed = peerClock !== undefined && isSkewed(this.#env, peerClock)
+    const state = stateOf(report, { held: this.#held(), skewed })
     return this.#space?.replica.misfit.rebase === undefined ? state : rebasingState(state)
   }
 

@@ -4,6 +4,7 @@
  */
 import { BlazeError, limits, toHex, type MachineContext, type Timer } from '../../runtime/index.ts'
 import { formatEndpoint, type Channel, type Endpoint, type Link } from '../../transports/index.ts'
+import { isSkewed } from '../relay/index.ts'
 import type { DialedMessage, DialedOptions } from './dialed-message.ts'
 import { settleRequest } from './dialed-request.ts'
 import { ceilingOf, failure, faultOf, isFinal } from './fault.ts'
@@ -237,6 +238,8 @@ export class DialedCell {
     if (this.#sleep.slept()) this.#woke()
     const channel = this.#channel
     if (channel === undefined || this.#renewing || !this.#isQuiet()) return
+    const peerClock = this.#relays.report?.peerClock
+    if (peerClock !== undefined && isSkewed(this.#ctx.env, peerClock)) this.#health.hurry()
     const endpoint = this.#health.due(channel.lastHeardMs)
     if (endpoint !== undefined) this.#renew(endpoint)
   }

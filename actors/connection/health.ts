@@ -11,6 +11,7 @@ export class Health {
   readonly #env: Env
   readonly #route: Route
   /** Monotonic ms. */
+  #securedMs = 0
   #renewAtMs = Infinity
   #probeAtMs = Infinity
   #probes = 0
@@ -22,7 +23,8 @@ export class Health {
 
   /** A channel over the present endpoint is in use from now on. */
   secured(): void {
-    this.#renewAtMs = this.#env.monotonic() + limits.channelRenewMs * (1 - this.#env.random() / 10)
+    this.#securedMs = this.#env.monotonic()
+    this.#renewAtMs = this.#securedMs + limits.channelRenewMs * (1 - this.#env.random() / 10)
     this.#probes = 0
     this.#probeLater()
   }
@@ -34,6 +36,11 @@ export class Health {
     if (nowMs < this.#probeAtMs) return undefined
     const missed = nowMs - lastHeardMs >= limits.pingMissedMs
     return missed ? this.#route.other() : this.#route.better()
+  }
+
+  /** Something that only a new hello tells is wrong: a new channel is due soon. */
+  hurry(): void {
+    this.#renewAtMs = Math.min(this.#renewAtMs, this.#securedMs + limits.clockRetryMs)
   }
 
   failed(): void {

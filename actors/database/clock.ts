@@ -4,16 +4,16 @@
  */
 import { BlazeError, limits } from '../../runtime/index.ts'
 import type { Env } from '../../runtime/index.ts'
+import { clockOffset, isSkewed, type PeerClock } from '../relay/index.ts'
 import type { Stamp } from './record/record.ts'
 
 const COUNTER_MAX = 0xffff
-
 export class HybridClock {
   readonly #env: Env
   #writer: Uint8Array
   #ms = 0
   #counter = 0
-  #offsetMs = 0
+  #peer: PeerClock | undefined
 
   /** `writer` is the replica id that the stamps carry. */
   constructor(env: Env, writer: Uint8Array) {
@@ -26,20 +26,20 @@ export class HybridClock {
     this.#writer = writer
   }
 
-  /** What a peer's clock says: its time minus ours, ms. */
-  measured(offsetMs: number): void {
-    this.#offsetMs = offsetMs
+  measured(peer: PeerClock): void {
+    this.#peer = peer
   }
 
   /** A stamp for one write. `CLOCK_SKEW` while the wall clock is too far from a peer's, or behind what this clock has seen. */
   tick(): Stamp {
     const now = this.#env.now()
-    if (Math.abs(this.#offsetMs) > limits.clockAheadMsMax) {
+    const peer = this.#peer
+    if (peer !== undefined && isSkewed(this.#env, peer)) {
       throw new BlazeError(
         'CLOCK_SKEW',
         'the wall clock differs from that of the supervisor by more than the limit',
         {
-          details: { offsetMs: this.#offsetMs, offsetMsMax: limits.clockAheadMsMax },
+          details: { offsetMs: clockOffset(this.#env, peer), offsetMsMax: limits.clockAheadMsMax },
         },
       )
     }

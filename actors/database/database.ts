@@ -4,6 +4,7 @@
  */
 import { BlazeError, toHex } from '../../runtime/index.ts'
 import type { CryptoProvider, Env, Ref } from '../../runtime/index.ts'
+import type { PeerClock } from '../relay/index.ts'
 import type { Cursor } from '../replica/index.ts'
 import type { Space } from '../team/index.ts'
 import { spawnDatabase } from './cell.ts'
@@ -109,9 +110,9 @@ export class Database implements RecordDatabase {
     return this.#core.unlocked.header.changeSecret(change)
   }
 
-  /** Clock of a peer minus ours, ms, as it was measured; writes are refused while it exceeds the limit. */
-  clockOffset(offsetMs: number): void {
-    this.#core.unlocked.clock.measured(offsetMs)
+  /** What a peer's clock showed; writes are refused while ours is too far from it, and from when it is set right not any more. */
+  clockMeasured(peer: PeerClock): void {
+    this.#core.unlocked.clock.measured(peer)
   }
 
   /** Called at once and whenever the store is opened again (with its space) or lost (with undefined). */

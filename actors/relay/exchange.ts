@@ -3,8 +3,7 @@
  * Invariant: no data leaves before the peer's claims about this device's own writes were compared (REPLICATION rule 23), and a misfit
  * sends and acknowledges nothing but to another misfit (rule 21), which takes its writes and no vector from it.
  */
-import { BlazeError, equalBytes, type Env } from '../../runtime/index.ts'
-import type { CryptoProvider } from '../../runtime/index.ts'
+import { BlazeError, equalBytes, type CryptoProvider, type Env } from '../../runtime/index.ts'
 import type { VectorEntry } from '../replica/index.ts'
 import type { Space } from '../team/index.ts'
 import { claimsOn, forkError } from './fork-claim.ts'
@@ -38,6 +37,7 @@ import {
   type RelayHello,
 } from './message.ts'
 import { Outgoing } from './outgoing.ts'
+import type { PeerClock } from './peer-clock.ts'
 import { PeerVector } from './peer-vector.ts'
 
 import { Scrub } from './scrub.ts'
@@ -75,7 +75,7 @@ export class Exchange {
   readonly #vectorAtHello: readonly VectorEntry[]
   readonly #teamNews: TeamNews
   #theirs: RelayHello | undefined
-  #clockOffsetMs: number | undefined
+  #peerClock: PeerClock | undefined
   #incoming: Incoming | undefined
   readonly #outgoing: Outgoing
   /** The peer's log, announcements and vector were taken over; before, nothing but they may come. */
@@ -186,7 +186,7 @@ export class Exchange {
       counts: { received: this.#incoming?.received ?? 0, sent, unacked },
       progress: theirs && progressOf(theirs, this.#mine.cursor, this.#incoming?.upTo ?? 0),
       lost: this.#lost,
-      clockOffsetMs: this.#clockOffsetMs,
+      peerClock: this.#peerClock,
       scrub: this.#scrub.report,
     }
   }
@@ -298,7 +298,7 @@ export class Exchange {
   #hello(theirs: RelayHello): void {
     if (this.#theirs !== undefined) throw violation('a second hello on one stream')
     this.#theirs = theirs
-    this.#clockOffsetMs = theirs.clockMs - this.#o.env.now()
+    this.#peerClock = { wallMs: theirs.clockMs, monotonicMs: this.#o.env.monotonic() }
     const { port, space, peer } = this.#o
     const cursor = this.#mine.cursor
     this.#incoming = new Incoming({

@@ -17,6 +17,8 @@ import { Exchange } from './exchange.ts'
 import { relayMachine, type RelayEvent } from './machine.ts'
 import type { Standing } from './standing.ts'
 
+export { clockOffset, isSkewed, isUnset } from './peer-clock.ts'
+export type { PeerClock } from './peer-clock.ts'
 export type { Lost, Progress } from './standing.ts'
 
 export type RelayMessage =

@@ -2,6 +2,7 @@
 import { equalBytes } from '../../runtime/index.ts'
 import type { Cursor } from '../replica/index.ts'
 import type { RelayHello } from './message.ts'
+import type { PeerClock } from './peer-clock.ts'
 import type { ScrubReport } from './scrub.ts'
 
 /** In arrivals of the peer, from where this side stood at hello to what the peer had at hello. */
@@ -36,8 +37,8 @@ export interface Standing {
   readonly progress: Progress | undefined
   readonly lost: Lost | undefined
   readonly scrub: ScrubReport
-  /** Wall clock of the peer minus ours at hello, ms; contains the latency of the link. */
-  readonly clockOffsetMs: number | undefined
+  /** At hello. */
+  readonly peerClock: PeerClock | undefined
 }
 
 /** `upTo`: arrival of the peer up to which this side has applied its parts. */

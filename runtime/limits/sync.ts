@@ -82,6 +82,8 @@ export const syncLimits = {
   failbackFirstMs: 30_000,
   /** Longest such wait, in milliseconds. */
   failbackMaxMs: 600_000,
+  /** Milliseconds between two hellos while the clocks of both sides are too far apart: they tell when that is mended. */
+  clockRetryMs: 60_000,
   /** Milliseconds by which a look has to be late, on either clock, to mean that the computer slept. */
   sleptMs: 30_000,
   /** Milliseconds in which a peer has to answer after the computer woke, else its link is gone; and within which a failed one is dialled again. */

@@ -29,6 +29,20 @@ test('the database goes on while its password changes, and opens by the new one 
   assert.is(await settle(again.collection('records').query().count()), 50)
 })
 
+test('a change of the password writes the header and nothing of the store', async () => {
+  const { open, settle, volume } = createClientWorld()
+  const db = await open()
+  await settle(db.collection('records').insert({ id: 'a', n: 1 }))
+  const everything = { gte: Uint8Array.of(0), lt: Uint8Array.of(255), limit: 10_000 }
+  const rows = (): Promise<unknown> => settle(volume('/db').rows('store').range(everything))
+  const [before, header] = [await rows(), await settle(volume('/db').readFile('header.0'))]
+
+  await settle(db.changePassword({ from: { key: KEY }, to: { key: other } }))
+
+  assert.equal(await rows(), before)
+  assert.not.equal(await settle(volume('/db').readFile('header.0')), header)
+})
+
 test('a wrong old password is WRONG_PASSWORD, bad options are TypeErrors, and neither changes anything', async () => {
   const { open, settle, code } = createClientWorld()
   const db = await open()

@@ -56,6 +56,23 @@ test('the new secret opens and the old one does not, with the same identity and 
   assert.equal(volume.files.get('header.0'), volume.files.get('header.1'))
 })
 
+test('each change takes a fresh salt and fresh nonces, also for the same password', async () => {
+  const { volume, file } = await created({ password: 'same' })
+  const seen: string[] = []
+  const look = (): void => {
+    const found = parseHeader(volume.files.get('header.0') as Uint8Array, crypto)
+    const fresh = [found.kdf.salt, found.masterNonce, found.identityNonce]
+    seen.push(...fresh.map((bytes) => Buffer.from(bytes).toString('hex')))
+  }
+  look()
+  for (let n = 0; n < 3; n += 1) {
+    await file.changeSecret({ from: { password: 'same' }, to: { password: 'same' } })
+    look()
+  }
+
+  assert.is(new Set(seen).size, seen.length)
+})
+
 test('a password becomes a key and a key a password, each under its own derivation', async () => {
   const { volume, file } = await created({ password: 'old' })
   const costOf = (): unknown => parseHeader(volume.files.get('header.0') as Uint8Array, crypto).kdf.cost

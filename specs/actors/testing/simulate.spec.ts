@@ -219,6 +219,30 @@ test('a world that does not come to rest in its time fails, and says when', asyn
   assert.ok(failure.run.virtualMs < 100 * 100 + 5_000 + 1_000)
 })
 
+test('a world that can say what it waits for is heard', async () => {
+  const waits = world({ quiescent: () => false, why: () => 'one waits for two' })
+
+  const failure = await failureOf(waits, { quiesceMs: 5_000 })
+
+  assert.match(failure.message, 'not at rest 5000 ms after the faults: one waits for two')
+})
+
+test('wall clocks jump no further than they may', async () => {
+  const jumps = async (clockJumpMsMax: number): Promise<number[]> => {
+    const { history } = await simulate(1, world({}), { faults: ['clock-jump'], steps: 200, clockJumpMsMax })
+    return history.flatMap(
+      ({ event }) => /^clock-jump \w+ by (-?\d+) ms/.exec(event)?.slice(1).map(Number) ?? [],
+    )
+  }
+  const [far, near] = [await jumps(1_000_000), await jumps(1_000)]
+
+  assert.ok(
+    far.some((ms) => Math.abs(ms) > 1_000),
+    `${far.join()}`,
+  )
+  assert.ok(near.length > 0 && near.every((ms) => Math.abs(ms) <= 1_000), `${near.join()}`)
+})
+
 test('an invariant that breaks fails the seed where it breaks: on the way, at rest, in a timer, in a step', async () => {
   const bug = new Error('a bug')
   const breaks = (): never => {
