@@ -137,6 +137,11 @@ export class Side {
     this.#carry()
   }
 
+  /** Messages wait from now on. */
+  part(): void {
+    this.#other = undefined
+  }
+
   turn(work: () => void): void {
     try {
       work()
