@@ -54,15 +54,30 @@ export function createNodeEnv(options: { log?: Log } = {}): Env {
 }
 
 function nativeTimer(delayMs: number, fn: () => void): Timer {
-  let rest = delayMs
-  let handle: NodeJS.Timeout
-  const arm = (): void => {
-    const piece = Math.min(rest, limits.nativeTimerMsMax)
-    rest -= piece
-    handle = setTimeout(() => (rest > 0 ? arm() : fn()), piece)
+  return new NativeTimer(delayMs, fn)
+}
+
+/** A class, because every connection holds some: methods cost nothing each. */
+class NativeTimer implements Timer {
+  readonly #fn: () => void
+  #restMs: number
+  #handle: NodeJS.Timeout | undefined
+
+  constructor(delayMs: number, fn: () => void) {
+    this.#fn = fn
+    this.#restMs = delayMs
+    this.#arm()
   }
-  arm()
-  return { cancel: () => clearTimeout(handle) }
+
+  cancel(): void {
+    clearTimeout(this.#handle)
+  }
+
+  #arm(): void {
+    const pieceMs = Math.min(this.#restMs, limits.nativeTimerMsMax)
+    this.#restMs -= pieceMs
+    this.#handle = setTimeout(() => (this.#restMs > 0 ? this.#arm() : this.#fn()), pieceMs)
+  }
 }
 
 function nativeEntropy(bytes: number): Uint8Array {

@@ -12,6 +12,7 @@ import {
   type Vector,
   type VectorEntry,
 } from '../replica/index.ts'
+import { Express } from './express.ts'
 import { encodeData, RELAY_DATA, type RelayAck } from './message.ts'
 
 export interface OutgoingPort {
@@ -59,6 +60,8 @@ export class Outgoing {
   readonly #repairs: Uint8Array[] = []
   /** A round of deletions before the first. */
   #deletes: 'due' | 'sending' | 'done' = 'done'
+  #express: Express | undefined
+  #expressTurn = false
   #sent = 0
   #firstCursor: { incarnation: Uint8Array; arrival: number } | undefined
 
@@ -117,9 +120,13 @@ export class Outgoing {
     const round = this.#round ?? this.#begin()
     if (round === undefined) return
     this.#reading = true
+    // Between two parts of the round, never two in a row.
+    const express =
+      this.#partNumber > 0 && this.#expressTurn && this.#express?.due === true ? this.#express : undefined
+    this.#expressTurn = express === undefined
     this.#port.run(
-      () => round.next(limits.relayPartBytes),
-      (part) => this.#partRead(part),
+      async () => (express === undefined ? round.next(limits.relayPartBytes) : express.next(this.#toldUpTo)),
+      (part) => this.#partRead(part, express !== undefined),
       (error) => {
         this.#reading = false
         if (!this.#ended) this.#port.failed(error)
@@ -180,12 +187,21 @@ export class Outgoing {
     } catch (error) {
       this.#port.failed(error)
     }
+    const { lastArrival = 0 } = this.#round ?? {}
+    this.#express = deletes ? undefined : new Express(this.#replica, this.#peerVector, lastArrival)
     return this.#round
   }
 
-  #partRead(part: PartRead): void {
+  #partRead(part: PartRead | undefined, express: boolean): void {
     this.#reading = false
     if (this.#ended) return
+    if (part === undefined || express) {
+      if (part !== undefined) {
+        this.#partNumber += 1
+        this.#send(part, false)
+      }
+      return this.#port.more()
+    }
     const deleting = this.#deletes === 'sending'
     const first = this.#sentUpTo === undefined && !deleting
     this.#partNumber += 1
@@ -201,6 +217,7 @@ export class Outgoing {
     if (part.last) {
       this.#round?.close()
       this.#round = undefined
+      this.#express = undefined
       this.#deletes = 'done'
       if (!deleting) this.#sentUpTo = part.upTo
     }

@@ -51,7 +51,7 @@ export {
 export { differingTags, SCRUB_DEPTH, ScrubDescent } from './scrub-tree.ts'
 export type { ScrubNode, ScrubPrefix, ScrubTag } from './scrub-tree.ts'
 export { SetHash } from './set-hash.ts'
-export { encodeVectorEntry, parseVectorEntry, VECTOR_ENTRY_BYTES, vectorDigest } from './vector.ts'
+export { covers, encodeVectorEntry, parseVectorEntry, VECTOR_ENTRY_BYTES, vectorDigest } from './vector.ts'
 export type { Vector, VectorEntry } from './vector.ts'
 
 // Moving.

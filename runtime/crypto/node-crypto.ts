@@ -115,34 +115,42 @@ function hkdfSha256(
   return out
 }
 
-function createAead(keyBytes: Uint8Array): Aead {
-  expectLength('key', keyBytes, AEAD_KEY_BYTES)
-  const key = createSecretKey(keyBytes)
-  return {
-    seal(nonce, aad, plaintext) {
-      expectLength('nonce', nonce, AEAD_NONCE_BYTES)
-      const cipher = createCipheriv(CIPHER, key, nonce).setAAD(aad)
-      const ciphertext = cipher.update(plaintext)
-      cipher.final()
-      const sealed = filledBytes(plaintext.length + AEAD_TAG_BYTES)
-      sealed.set(ciphertext)
-      sealed.set(cipher.getAuthTag(), plaintext.length)
-      return sealed
-    },
-    open(nonce, aad, sealed) {
-      expectLength('nonce', nonce, AEAD_NONCE_BYTES)
-      const length = sealed.length - AEAD_TAG_BYTES
-      if (length < 0) return undefined
-      const decipher = createDecipheriv(CIPHER, key, nonce, TAG_LENGTH).setAAD(aad)
-      decipher.setAuthTag(sealed.subarray(length))
-      const plaintext = decipher.update(sealed.subarray(0, length))
-      try {
-        decipher.final()
-      } catch {
-        return undefined
-      }
-      return plainView(plaintext)
-    },
+function createAead(key: Uint8Array): Aead {
+  expectLength('key', key, AEAD_KEY_BYTES)
+  return new NodeAead(key)
+}
+
+class NodeAead implements Aead {
+  readonly #key: KeyObject
+
+  constructor(key: Uint8Array) {
+    this.#key = createSecretKey(key)
+  }
+
+  seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array {
+    expectLength('nonce', nonce, AEAD_NONCE_BYTES)
+    const cipher = createCipheriv(CIPHER, this.#key, nonce).setAAD(aad)
+    const ciphertext = cipher.update(plaintext)
+    cipher.final()
+    const sealed = filledBytes(plaintext.length + AEAD_TAG_BYTES)
+    sealed.set(ciphertext)
+    sealed.set(cipher.getAuthTag(), plaintext.length)
+    return sealed
+  }
+
+  open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
+    expectLength('nonce', nonce, AEAD_NONCE_BYTES)
+    const length = sealed.length - AEAD_TAG_BYTES
+    if (length < 0) return undefined
+    const decipher = createDecipheriv(CIPHER, this.#key, nonce, TAG_LENGTH).setAAD(aad)
+    decipher.setAuthTag(sealed.subarray(length))
+    const plaintext = decipher.update(sealed.subarray(0, length))
+    try {
+      decipher.final()
+    } catch {
+      return undefined
+    }
+    return plainView(plaintext)
   }
 }
 

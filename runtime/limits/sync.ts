@@ -5,6 +5,12 @@ export const syncLimits = {
   relayPartBytes: 262_144,
   /** Bytes of one part that a receiver buffers: the 4 MiB of PROTOCOL §10 and the commits that verify them. */
   relayPartBytesMax: 6_291_456,
+  /** Bytes of an envelope from which its part is bulk: a chunk of a large value, or a record as long as one. */
+  relayBulkEnvelopeBytes: 16_384,
+  /** Bytes of a part that has such envelopes: what came later and is small waits for one of these at most. */
+  relayBulkPartBytes: 524_288,
+  /** Arrivals that are looked through for what may go ahead of a round under way. */
+  relayExpressArrivals: 256,
   /** Parts sent and not acknowledged; enough to fill a link while the peer syncs its disk. */
   relayPartsInFlightMax: 8,
   /** Bytes of one relay message, below the 1 MiB of a message. */

@@ -8,7 +8,7 @@ import type { RecentArrivals } from '../replica-state.ts'
 import type { Arrival, Round, RoundPart } from '../replica.ts'
 import type { RoundSource } from './round-source.ts'
 import { arrivalKey, numberOfKey } from '../row.ts'
-import type { StoredVectorEntry, TagRow } from '../row.ts'
+import type { Held, StoredVectorEntry, TagRow } from '../row.ts'
 import type { StoreSnapshot } from '../store.ts'
 import { covers } from '../vector.ts'
 import type { Vector } from '../vector.ts'
@@ -35,7 +35,9 @@ export interface RoundFrom {
 
 /** Sends what arrived after `after`, without the tags whose live dots `peerVector` covers. */
 export function createRound(host: RoundHost, from: RoundFrom): Round {
-  return from.tags === undefined ? new OutgoingRound(host, from) : new RepairRound(host, from.after, from.tags)
+  return from.tags === undefined
+    ? new OutgoingRound(host, from)
+    : new RepairRound(host, from.after, from.tags)
 }
 
 class OutgoingRound implements Round {
@@ -110,13 +112,15 @@ class OutgoingRound implements Round {
   async #fromSnapshot(bytesMax: number): Promise<RoundPart> {
     const { snapshot, source } = await this.#open()
     const assembler = new PartAssembler(source)
+    let max = bytesMax
     for (;;) {
       if (this.#page.length === 0) this.#page = await this.#fetch(snapshot)
       if (this.#is('closed') || this.#page.length === 0) break
       for (const [index, { arrival, tag }] of this.#page.entries()) {
         const row = source.tag(tag)
         if (row?.arrival !== arrival) throw damaged(`arrival ${arrival} leads to no tag`)
-        if (!this.#skips(row) && !assembler.add(row.live, bytesMax)) {
+        if (!this.#skips(row) && row.live.some(isBulk)) max = Math.min(bytesMax, limits.relayBulkPartBytes)
+        if (!this.#skips(row) && !assembler.add(row.live, max)) {
           this.#page = this.#page.slice(index)
           return { items: assembler.items(), upTo: this.#held ?? this.#position, last: false }
         }
@@ -195,6 +199,10 @@ class RepairRound implements Round {
   close(): void {
     this.#tags = []
   }
+}
+
+function isBulk({ envelope }: Held): boolean {
+  return envelope.bytes.length >= limits.relayBulkEnvelopeBytes
 }
 
 function damaged(problem: string): BlazeError {
