@@ -6,9 +6,17 @@
  */
 import { parseArgs } from 'node:util'
 import { fuzzLane } from './long/fuzz.ts'
+import { killLane } from './long/kill.ts'
+import { mutantsLane } from './long/mutants.ts'
+import { simulateLane } from './long/simulate.ts'
 import type { LongLane } from './long/long-lane.ts'
 
-const lanes: Readonly<Record<string, LongLane>> = { fuzz: fuzzLane }
+const lanes: Readonly<Record<string, LongLane>> = {
+  fuzz: fuzzLane,
+  kill: killLane,
+  mutants: mutantsLane,
+  simulate: simulateLane,
+}
 
 function usage(): string {
   return Object.entries(lanes)

@@ -1,10 +1,13 @@
 /**
  * Cuts a stream of bytes into records: `u32 length | record` (PROTOCOL §7).
- * Invariant: every byte is copied at most once, and no more than one record's worth is held for a length that a peer claims.
+ * Invariant: every byte is copied at most once, and no more than one record's worth is held for a length that a peer claims, none of it
+ * between two records of a peer that is silent.
  */
 import { BlazeError, limits, readU32 } from '../runtime/index.ts'
 
 const HEADER_BYTES = 4
+/** A record that is longer, and comes in parts, is gathered where the one before it was: memory of its own costs more than the copy. */
+const SMALL_BYTES = 4_096
 
 export class RecordSplitter {
   readonly #header = new Uint8Array(HEADER_BYTES)
@@ -12,6 +15,8 @@ export class RecordSplitter {
   /** The record that is being gathered from several chunks. */
   #record: Uint8Array | undefined
   #filled = 0
+  /** Where long records are gathered, while there is always a next one. */
+  #room: Uint8Array | undefined
   /** Chunks not looked at yet, the first from `#at`. */
   #chunks: Uint8Array[] = []
   #at = 0
@@ -20,11 +25,14 @@ export class RecordSplitter {
     if (chunk.length > 0) this.#chunks.push(chunk)
   }
 
-  /** The next whole record (a view where possible), or undefined until more bytes come. `PROTOCOL_VIOLATION` for a bad length. */
+  /** The next whole record, valid until the next call, or undefined until more bytes come. `PROTOCOL_VIOLATION` for a bad length. */
   next(): Uint8Array | undefined {
     for (;;) {
       const chunk = this.#chunks[0]
-      if (chunk === undefined) return undefined
+      if (chunk === undefined) {
+        if (this.#record === undefined) this.#room = undefined
+        return undefined
+      }
       const record = this.#record === undefined ? this.#begin(chunk) : this.#fill(this.#record, chunk)
       if (this.#at === chunk.length) {
         this.#chunks.shift()
@@ -61,10 +69,16 @@ export class RecordSplitter {
       this.#at = end
       return record
     }
-    // Not zeroed: it is filled whole before it is handed out.
-    this.#record = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
+    this.#record = this.#roomFor(length)
     this.#filled = 0
     return this.#fill(this.#record, chunk)
+  }
+
+  #roomFor(length: number): Uint8Array {
+    if (length <= SMALL_BYTES) return new Uint8Array(length)
+    // Not zeroed: what is handed out was filled.
+    this.#room ??= new Uint8Array(Buffer.allocUnsafeSlow(limits.recordBytesMax).buffer)
+    return this.#room.subarray(0, length)
   }
 
   #fill(record: Uint8Array, chunk: Uint8Array): Uint8Array | undefined {

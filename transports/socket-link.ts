@@ -1,6 +1,6 @@
 /**
  * A link over one connected stream socket, TLS or Unix: records as `u32 length | record`, one write a tick.
- * Invariant: all that is sent within one tick is one buffer and one write, in order.
+ * Invariant: all that is sent within one tick is one write, in order.
  */
 import type { Socket } from 'node:net'
 
@@ -11,6 +11,8 @@ import { StreamLink } from './stream-link.ts'
 import type { LinkAbout } from './stream-link.ts'
 
 const HEADER_BYTES = 4
+/** Mean length of records that are not copied into one buffer, since parts cost something too. */
+const LONG_BYTES = 16_384
 
 export class SocketLink extends StreamLink {
   readonly #socket: Socket
@@ -71,15 +73,36 @@ export class SocketLink extends StreamLink {
 
   #flush(): void {
     if (this.#pending.length === 0) return
-    const bytes = Buffer.allocUnsafeSlow(this.#pendingBytes)
+    const records = this.#pending
+    const bytes = this.#pendingBytes
+    this.#pending = []
+    this.#pendingBytes = 0
+    if (bytes < LONG_BYTES * records.length) this.#writeWhole(records, bytes)
+    else this.#writeParts(records)
+  }
+
+  #writeWhole(records: readonly Uint8Array[], length: number): void {
+    const bytes = Buffer.allocUnsafeSlow(length)
     let at = 0
-    for (const record of this.#pending) {
+    for (const record of records) {
       writeU32(bytes, at, record.length)
       bytes.set(record, at + HEADER_BYTES)
       at += HEADER_BYTES + record.length
     }
-    this.#pending = []
-    this.#pendingBytes = 0
     this.#socket.write(bytes, () => this.written())
+  }
+
+  /** Gathered by the system in one call: not a copy for the collector. */
+  #writeParts(records: readonly Uint8Array[]): void {
+    const heads = Buffer.allocUnsafeSlow(HEADER_BYTES * records.length)
+    this.#socket.cork()
+    for (const [index, record] of records.entries()) {
+      const at = HEADER_BYTES * index
+      writeU32(heads, at, record.length)
+      this.#socket.write(heads.subarray(at, at + HEADER_BYTES))
+      if (index < records.length - 1) this.#socket.write(record)
+      else this.#socket.write(record, () => this.written())
+    }
+    this.#socket.uncork()
   }
 }

@@ -4,8 +4,8 @@
  * the session by its exporter.
  */
 import type { Socket } from 'node:net'
-import { connect } from 'node:tls'
-import type { TLSSocket } from 'node:tls'
+import { connect, createSecureContext } from 'node:tls'
+import type { SecureContext, TLSSocket } from 'node:tls'
 
 import type { Env } from '../runtime/index.ts'
 import { dialSocket } from './dial-socket.ts'
@@ -22,6 +22,9 @@ export const NO_BINDING: Uint8Array = new Uint8Array(0)
 const EXPORTER_LABEL = 'EXPORTER-Channel-Binding'
 const EXPORTER_BYTES = 32
 const NO_CONTEXT = Buffer.alloc(0)
+
+/** One for all that is dialled: it takes longer to make than a whole DH. It keeps no sessions. */
+let dialContext: SecureContext | undefined
 
 /** 32 bytes. */
 export function bindingOf(socket: TLSSocket): Uint8Array {
@@ -41,7 +44,9 @@ export function dialTls(
   options: DialOptions,
 ): Promise<TLSSocket> {
   const { host, port } = endpoint
+  dialContext ??= createSecureContext(tlsSettings)
+  const secureContext = dialContext
   return dialSocket(env, { endpoint, ready: 'secureConnect', ...options }, () =>
-    connect({ ...tlsSettings, ALPNProtocols, host, port, rejectUnauthorized: false }),
+    connect({ secureContext, ALPNProtocols, host, port, rejectUnauthorized: false }),
   )
 }

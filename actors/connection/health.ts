@@ -33,9 +33,9 @@ export class Health {
   due(lastHeardMs: number): Endpoint | undefined {
     const nowMs = this.#env.monotonic()
     if (nowMs >= this.#renewAtMs) return this.#route.current
-    if (nowMs < this.#probeAtMs) return undefined
-    const missed = nowMs - lastHeardMs >= limits.pingMissedMs
-    return missed ? this.#route.other() : this.#route.better()
+    // Not at the pace of probes, which grow rare: with each look until the link counts as dead.
+    if (nowMs - lastHeardMs >= limits.pingMissedMs) return this.#route.other()
+    return nowMs < this.#probeAtMs ? undefined : this.#route.better()
   }
 
   /** Something that only a new hello tells is wrong: a new channel is due soon. */

@@ -307,10 +307,9 @@ export class Exchange {
       incarnation: theirs.incarnation,
       told: this.#vectorAtHello,
       port: {
-        send: (type, body) => port.send(type, body),
-        consumed: (bytes) => port.consumed(bytes),
-        run: (work, done, failed) => port.run(work, done, failed),
+        ...port,
         ready: () => this.#peerReady(),
+        taken: () => port.progressed(),
         applied: (entries, roundEnd) => this.#applied(entries, roundEnd),
         refused: (error) => this.#fail(error),
       },

@@ -14,6 +14,8 @@ export interface IncomingPort {
   run<T>(work: () => Promise<T>, done: (value: T) => void, failed: (error: unknown) => void): void
   /** The peer's whole log, announcements and vector have been taken over. */
   ready(): void
+  /** News of the team were taken over: with them this side may have nothing left to do. */
+  taken(): void
   /** A part was applied and synced; `vector` are the entries that ended its round. */
   applied(vector: readonly VectorEntry[], roundEnd: boolean): void
   /** A step was refused: the exchange is over. */
@@ -222,6 +224,7 @@ export class Incoming {
   #done(step: Exclude<Step, { kind: 'ready' }>): void {
     if (step.kind !== 'part') {
       this.#port.consumed(step.bytes)
+      this.#port.taken()
       return
     }
     this.#parts -= 1

@@ -10,7 +10,7 @@ import {
   dialChannel,
   frameType,
 } from '../../transports/index.ts'
-import type { Channel, Endpoint, Link, Transport } from '../../transports/index.ts'
+import type { Channel, ChannelHandlers, Endpoint, Link, Transport } from '../../transports/index.ts'
 import type { ChannelPlace, ChannelSystem, ChannelTransport, EchoLink } from './channel-calls.ts'
 
 const ECHO = 21
@@ -19,6 +19,9 @@ const dialMs = 30_000
 const env = createNodeEnv()
 const fill = (value: number, bytes: number): Uint8Array => new Uint8Array(bytes).fill(value)
 const serverScalar = fill(1, 32)
+/** Made once, as the supervisor and a device do. */
+const serverDevice = nodeCrypto.createSigner(fill(4, 32))
+const clientDevice = nodeCrypto.createSigner(fill(5, 32))
 const serverKey = nodeCrypto.createP256(serverScalar).publicKey
 
 function transportOf(transport: ChannelTransport, side: 'listen' | 'dial'): Transport {
@@ -45,24 +48,34 @@ async function accept(link: Link): Promise<void> {
     crypto: nodeCrypto,
     staticKey: serverScalar,
     pairingStaticKey: fill(3, 32),
-    device: nodeCrypto.createSigner(fill(4, 32)),
+    device: serverDevice,
     psk: () => undefined,
     authorize: () => ({ ok: true, mayHost: false, pairing: new Uint8Array(0) }),
   })
+  channel.attach(new EchoServer(channel))
+}
+
+class EchoServer implements ChannelHandlers {
+  readonly #channel: Channel
   /** Bytes that were echoed while the stream had no room. */
-  let owed = 0
-  channel.attach({
-    message(stream, type, body) {
-      if (type !== ECHO) return
-      if (channel.send(stream, type, body)) channel.consumed(stream, body.length)
-      else owed += body.length
-    },
-    writable(stream) {
-      channel.consumed(stream, owed)
-      owed = 0
-    },
-    closed: () => undefined,
-  })
+  #owed = 0
+
+  constructor(channel: Channel) {
+    this.#channel = channel
+  }
+
+  message(stream: number, type: number, body: Uint8Array): void {
+    if (type !== ECHO) return
+    if (this.#channel.send(stream, type, body)) this.#channel.consumed(stream, body.length)
+    else this.#owed += body.length
+  }
+
+  writable(stream: number): void {
+    this.#channel.consumed(stream, this.#owed)
+    this.#owed = 0
+  }
+
+  closed(): void {}
 }
 
 async function dial(place: ChannelPlace): Promise<EchoLink> {
@@ -78,7 +91,7 @@ async function dial(place: ChannelPlace): Promise<EchoLink> {
     pattern: 'XK',
     serverKey,
     staticKey: fill(2, 32),
-    device: nodeCrypto.createSigner(fill(5, 32)),
+    device: clientDevice,
   })
   return new ChannelEcho(channel)
 }

@@ -28,12 +28,20 @@ export class Child<C extends Calls<C>> {
   readonly #waiting = new Map<number, Waiting>()
   #calls = 0
 
-  /** `module` is relative to `base`, without its extension: `.ts` from a checkout, `.js` when built. */
-  constructor(stage: Stage, options: { name: string; module: string; base: string }) {
+  /**
+   * `module` is relative to `base`, without its extension: `.ts` from a checkout, `.js` when built. `command` runs the process, as in
+   * `nice -n 5`, and becomes it.
+   */
+  constructor(
+    stage: Stage,
+    options: { name: string; module: string; base: string; command?: readonly string[] },
+  ) {
     this.name = options.name
     const { path, execArgv } = moduleAt(options.module, options.base)
+    const [execPath = process.execPath, ...commandArgv] = [...(options.command ?? []), process.execPath]
     this.#process = fork(path, [], {
-      execArgv,
+      execPath,
+      execArgv: [...commandArgv, ...execArgv],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })

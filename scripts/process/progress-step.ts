@@ -15,7 +15,8 @@ export interface ProgressStep {
   end(): void
 }
 
-export function beginStep(what: string, total: number): ProgressStep {
+/** `what` may change as it goes on. */
+export function beginStep(what: string | (() => string), total: number): ProgressStep {
   const output = process.stderr
   const live = output.isTTY
   let drawnMs = 0
@@ -23,7 +24,9 @@ export function beginStep(what: string, total: number): ProgressStep {
     const share = total === 0 ? 1 : Math.min(1, count / total)
     const full = Math.round(share * barChars)
     const bar = '█'.repeat(full) + '░'.repeat(barChars - full)
-    output.write(`\r\u001b[2K  ${bar} ${String(Math.floor(share * 100)).padStart(3)} %  ${what}`)
+    output.write(
+      `\r\u001b[2K  ${bar} ${String(Math.floor(share * 100)).padStart(3)} %  ${typeof what === 'string' ? what : what()}`,
+    )
   }
   if (live) draw(0)
   return {

@@ -57,6 +57,24 @@ test('a seed that fails: exit code 1, where it broke, and the command that repla
   assert.match(stderr, /replay: npm run simulate -- .*world\.mjs --seed 3\n$/)
 })
 
+test('without a file it runs the campaign of sync, and says what no seed visited', async () => {
+  const { code, stdout } = await simulate('--seeds', '2', '--from', '3')
+
+  assert.is(code, 0)
+  assert.match(stdout, /^relay: \d+ of \d+ states and transitions visited$/m)
+  assert.match(stdout, /^ {2}never: relay\.\w+ on relay\.\w+/m)
+  assert.match(stdout, /^2 seeds from 3 hold: /m)
+})
+
+test('with --json it ends with one line of data', async () => {
+  const { code, stdout } = await simulate('examples/three-nodes/world.ts', '--seeds', '2', '--json')
+
+  const { from, count, boots } = JSON.parse(stdout)
+  assert.is(code, 0)
+  assert.equal({ from, count }, { from: 1, count: 2 })
+  assert.ok(boots > 0)
+})
+
 test('a promise that rejects unheard: exit code 1, and the seed is named too', async () => {
   const { code, stderr } = await simulateText(
     `export const options = { steps: 1 }
@@ -73,14 +91,14 @@ test('a promise that rejects unheard: exit code 1, and the seed is named too', a
 
 test('wrong arguments: exit code 2 and the usage', async () => {
   for (const args of [
-    [],
+    ['--seeds', 'many'],
     ['no-such-file.ts'],
     ['examples/three-nodes/world.ts', '--sede', '1'],
     ['examples/three-nodes/counter-node.ts'],
   ]) {
     const { code, stderr } = await simulate(...args)
     assert.is(code, 2, args.join(' '))
-    assert.match(stderr, 'usage: npm run simulate -- FILE [--seed N] [--count N]')
+    assert.match(stderr, 'usage: npm run simulate -- [FILE] [--seeds N] [--from S] [--seed S] [--json]')
   }
 })
 

@@ -62,6 +62,33 @@ test('a length of 0 or above 65,535 is PROTOCOL_VIOLATION, 65,535 is not', () =>
   assert.throws(() => start(limits.recordBytesMax + 1).next(), isViolation)
 })
 
+test('long records that come in parts are whole, and between them nothing of their size is held', () => {
+  const lengths = [4_096, 4_097, 65_535, 5_000, 65_535, 1]
+  const records = lengths.map((length, index) => new Uint8Array(length).fill(index + 1))
+  const stream = concatBytes(records.map(framed))
+  const splitter = new RecordSplitter()
+  const got: Uint8Array[] = []
+  const gatheredIn: ArrayBufferLike[] = []
+  for (let at = 0; at < stream.length; at += 3_000) {
+    splitter.add(stream.subarray(at, at + 3_000))
+    for (let record = splitter.next(); record !== undefined; record = splitter.next()) {
+      got.push(record.slice())
+      if (record.length > 4_096) gatheredIn.push(record.buffer)
+    }
+  }
+  assert.equal(got, records)
+  assert.is(new Set(gatheredIn).size, 1, 'while there is always a next one they share memory')
+
+  // At a boundary with nothing left it is let go: the next one has memory of its own.
+  const next = framed(new Uint8Array(65_535).fill(9))
+  splitter.add(next.subarray(0, 60_000))
+  assert.is(splitter.next(), undefined)
+  splitter.add(next.subarray(60_000))
+  const record = splitter.next()
+  assert.equal(record, next.subarray(4))
+  assert.not.ok(gatheredIn.includes(record?.buffer ?? new ArrayBuffer(0)))
+})
+
 test('a stream that ends within a head or a record is not empty', () => {
   const splitter = new RecordSplitter()
   splitter.add(Uint8Array.of(0, 0))

@@ -144,7 +144,7 @@ async function welcome(
       throw new BlazeError('CODE_INVALID', 'a client came with an unknown code or invite')
     }
     const dh = createP256Dh(crypto)
-    const pinned = dh.fromPrivate(options.staticKey).publicKey
+    const pinned = dh.fromPrivate(options.staticKey)
     const respond = (key: Uint8Array): Answered => {
       const handshake = createHandshake({
         pattern,
@@ -152,7 +152,7 @@ async function welcome(
         crypto,
         initiator: false,
         prologue: encodePrologue(pattern, id, options.bound === false ? new Uint8Array(0) : link.binding),
-        staticKey: dh.fromPrivate(key),
+        staticKey: key === options.staticKey ? pinned : dh.fromPrivate(key),
         ...(psk === undefined ? {} : { psk }),
         entropy: (bytes) => env.entropy(bytes),
       })
@@ -164,7 +164,7 @@ async function welcome(
     parseFeatures(features)
     const payload = encodeWelcomePayload({ challenge, timeMs: env.now(), streamsMax: limits.streamsMax })
     exchange.send(encodeWelcome(handshake.writeMessage(payload)))
-    return { handshake, hello: { ...hello, challenge }, staticKey: pinned, successor }
+    return { handshake, hello: { ...hello, challenge }, staticKey: pinned.publicKey, successor }
   } catch (error) {
     if (error instanceof BlazeError && error.code === 'BUSY') exchange.refuse(encodeRefusal('busy'))
     else if (isRefusable(error)) exchange.refuse(encodeRefusal('refused'))

@@ -16,7 +16,7 @@ export interface InboxHandlers {
   /** The peer ended the stream; its `reset` message follows. */
   ended(stream: Stream): void
   /** False once the channel has ended: the rest of the record is not looked at. */
-  open(): boolean
+  alive(): boolean
 }
 
 /** A message that its receiver keeps holds no more than so many times its own bytes of memory. */
@@ -43,7 +43,7 @@ export class Inbox {
     this.#recordBytes = record.length
     readFrames(record, (head, body) => {
       this.#frame(head, body)
-      return this.#handlers.open()
+      return this.#handlers.alive()
     })
   }
 

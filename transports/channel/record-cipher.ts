@@ -30,21 +30,35 @@ export function createRecordCipher(
   ciphers: { readonly send: CipherState; readonly receive: CipherState },
   bounds: KeyBounds = PROTOCOL_BOUNDS,
 ): RecordCipher {
-  const send = new Direction(ciphers.send, bounds)
-  const receive = new Direction(ciphers.receive, bounds)
-  return {
-    seal(plaintext) {
-      const record = ciphers.send.encrypt(NO_DATA, plaintext)
-      send.passed(record.length)
-      return record
-    },
-    open(record) {
-      const plaintext = ciphers.receive.decrypt(NO_DATA, record)
-      if (plaintext !== undefined) receive.passed(record.length)
-      return plaintext
-    },
-    rekeySend: () => send.rekey(),
-    rekeyReceive: () => receive.rekey(),
+  return new TwoDirections(ciphers, bounds)
+}
+
+class TwoDirections implements RecordCipher {
+  readonly #send: Direction
+  readonly #receive: Direction
+
+  constructor(
+    { send, receive }: { readonly send: CipherState; readonly receive: CipherState },
+    bounds: KeyBounds,
+  ) {
+    this.#send = new Direction(send, bounds)
+    this.#receive = new Direction(receive, bounds)
+  }
+
+  seal(plaintext: Uint8Array): Uint8Array {
+    return this.#send.seal(plaintext)
+  }
+
+  open(record: Uint8Array): Uint8Array | undefined {
+    return this.#receive.open(record)
+  }
+
+  rekeySend(): void {
+    this.#send.rekey()
+  }
+
+  rekeyReceive(): void {
+    this.#receive.rekey()
   }
 }
 
@@ -59,14 +73,26 @@ class Direction {
     this.#bounds = bounds
   }
 
-  passed(bytes: number): void {
-    this.#bytes += bytes
-    const { records, bytes: bytesMax } = this.#bounds
-    if (this.#cipher.nonce % records === 0 || this.#bytes >= bytesMax) this.rekey()
+  seal(plaintext: Uint8Array): Uint8Array {
+    const record = this.#cipher.encrypt(NO_DATA, plaintext)
+    this.#passed(record.length)
+    return record
+  }
+
+  open(record: Uint8Array): Uint8Array | undefined {
+    const plaintext = this.#cipher.decrypt(NO_DATA, record)
+    if (plaintext !== undefined) this.#passed(record.length)
+    return plaintext
   }
 
   rekey(): void {
     this.#bytes = 0
     this.#cipher.rekey()
+  }
+
+  #passed(bytes: number): void {
+    this.#bytes += bytes
+    const { records, bytes: bytesMax } = this.#bounds
+    if (this.#cipher.nonce % records === 0 || this.#bytes >= bytesMax) this.rekey()
   }
 }

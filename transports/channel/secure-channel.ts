@@ -12,7 +12,7 @@ import {
   writeU32,
 } from '../../runtime/index.ts'
 import type { Env, ErrorCode } from '../../runtime/index.ts'
-import type { Link } from '../link.ts'
+import type { Link, LinkHandlers } from '../link.ts'
 import { faultOf } from '../link-fault.ts'
 import { NOISE_PLAINTEXT_BYTES_MAX } from '../noise/index.ts'
 import type { Channel, ChannelCounters, ChannelHandlers } from './channel.ts'
@@ -20,7 +20,9 @@ import { encodeErrorBody, parseErrorBody } from './error-body.ts'
 import { FIRST_RELAY_TYPE, FRAME_HEADER_BYTES, frameType, layFrame, violation } from './frame.ts'
 import type { FrameHead } from './frame.ts'
 import { Inbox } from './inbox.ts'
+import type { InboxHandlers } from './inbox.ts'
 import { KeepAlive } from './keep-alive.ts'
+import type { KeepAliveHandlers } from './keep-alive.ts'
 import type { QueuedMessage } from './message-queue.ts'
 import { Outbox } from './outbox.ts'
 import type { RecordCipher } from './record-cipher.ts'
@@ -43,7 +45,8 @@ const TOKEN_BYTES = 8
 const REKEY: Uint8Array = new Uint8Array(FRAME_HEADER_BYTES)
 layFrame(REKEY, 0, { type: frameType.rekey, more: false, stream: CONTROL }, new Uint8Array(0))
 
-export class SecureChannel implements Channel {
+/** Itself what its link, inbox and keep-alive tell, because an idle channel would hold a function for each of these; who has a `Channel` sees none. */
+export class SecureChannel implements Channel, LinkHandlers, InboxHandlers, KeepAliveHandlers {
   readonly role: Role
   readonly remote: string
   readonly sessionId: Uint8Array
@@ -83,28 +86,10 @@ export class SecureChannel implements Channel {
     this.#keySinceMs = env.monotonic()
     this.#streams = new StreamTable(role, Math.min(options.streamsMax, limits.streamsMax))
     this.#outbox = new Outbox(this.#streams)
-    this.#inbox = new Inbox(this.#streams, {
-      message: (stream, type, body) => this.#handlers?.message(stream, type, body),
-      own: (head, body) => this.#own(head, body),
-      ended: (stream) => this.#forget(stream),
-      open: () => !this.#ended,
-    })
-    this.#keepAlive = new KeepAlive(env, {
-      ping: () => this.ping(),
-      silent: () => this.destroy(new BlazeError('LINK_CLOSED', `peer silent for ${limits.silenceMs} ms`)),
-      aged: () => this.close(),
-    })
+    this.#inbox = new Inbox(this.#streams, this)
+    this.#keepAlive = new KeepAlive(env, this)
     link.pause()
-    link.attach({
-      record: (bytes) => this.#record(bytes),
-      drain: () => {
-        this.#linkFull = false
-        this.#flush()
-      },
-      closed: (error) => {
-        this.#finish(truncated(this.remote, error))
-      },
-    })
+    link.attach(this)
   }
 
   attach(handlers: ChannelHandlers): void {
@@ -197,7 +182,7 @@ export class SecureChannel implements Channel {
     this.#finish(error)
   }
 
-  #record(bytes: Uint8Array): void {
+  record(bytes: Uint8Array): void {
     if (this.#ended) return
     try {
       this.#read(bytes)
@@ -220,7 +205,7 @@ export class SecureChannel implements Channel {
     this.#inbox.read(plaintext)
   }
 
-  #own(head: FrameHead, body: Uint8Array): void {
+  own(head: FrameHead, body: Uint8Array): void {
     switch (head.type) {
       case frameType.ping:
         return this.#answerPing(body)
@@ -262,6 +247,35 @@ export class SecureChannel implements Channel {
     stream.sendCredit += readU32(body, 0)
     if (stream.sendCredit > limits.streamCreditBytes) throw violation(`too much credit for stream ${id}`)
     this.#planFlush()
+  }
+
+  drain(): void {
+    this.#linkFull = false
+    this.#flush()
+  }
+
+  closed(error: BlazeError | undefined): void {
+    if (!this.#ended) this.#finish(truncated(this.remote, error))
+  }
+
+  message(stream: number, type: number, body: Uint8Array): void {
+    this.#handlers?.message(stream, type, body)
+  }
+
+  ended(stream: Stream): void {
+    this.#forget(stream)
+  }
+
+  alive(): boolean {
+    return !this.#ended
+  }
+
+  silent(): void {
+    this.destroy(new BlazeError('LINK_CLOSED', `peer silent for ${limits.silenceMs} ms`))
+  }
+
+  aged(): void {
+    this.close()
   }
 
   #forget(stream: Stream): void {

@@ -4,8 +4,8 @@
  * fails to authenticate.
  */
 
-import { AEAD_TAG_BYTES, assert } from '../../runtime/index.ts'
-import type { CryptoProvider } from '../../runtime/index.ts'
+import { AEAD_TAG_BYTES, assert, writeU32 } from '../../runtime/index.ts'
+import type { Aead, CryptoProvider } from '../../runtime/index.ts'
 
 /** Noise messages are at most this long, tag included (§3). */
 export const NOISE_MESSAGE_BYTES_MAX = 65_535
@@ -29,48 +29,56 @@ export interface CipherState {
 
 /** `key` has 32 bytes. `firstNonce` is 0 except where a spec comes near the end of the nonces. */
 export function createCipherState(crypto: CryptoProvider, key: Uint8Array, firstNonce = 0): CipherState {
-  let aead = crypto.createAead(key)
-  let counter = firstNonce
-  const nonce = new Uint8Array(12)
+  return new AesGcmState(crypto, key, firstNonce)
+}
 
-  // Above 2^53 a double cannot count by one, so the nonces end there and not at 2^64 − 1.
-  const layNonce = (): Uint8Array => {
-    assert(counter < Number.MAX_SAFE_INTEGER, 'the nonces of this cipher state are used up')
-    layUint32(nonce, 4, Math.floor(counter / 2 ** 32))
-    layUint32(nonce, 8, counter >>> 0)
-    return nonce
+/** A class, because every idle connection holds two of them: methods cost nothing each. */
+class AesGcmState implements CipherState {
+  readonly #crypto: CryptoProvider
+  #aead: Aead
+  #counter: number
+
+  constructor(crypto: CryptoProvider, key: Uint8Array, firstNonce: number) {
+    this.#crypto = crypto
+    this.#aead = crypto.createAead(key)
+    this.#counter = firstNonce
   }
 
-  return {
-    get nonce() {
-      return counter
-    },
-    encrypt(aad, plaintext) {
-      if (plaintext.length > NOISE_PLAINTEXT_BYTES_MAX) {
-        throw new TypeError(
-          `plaintext: expected at most ${NOISE_PLAINTEXT_BYTES_MAX} bytes, got ${plaintext.length}`,
-        )
-      }
-      const sealed = aead.seal(layNonce(), aad, plaintext)
-      counter += 1
-      return sealed
-    },
-    decrypt(aad, ciphertext) {
-      if (ciphertext.length > NOISE_MESSAGE_BYTES_MAX) return undefined
-      const plaintext = aead.open(layNonce(), aad, ciphertext)
-      if (plaintext !== undefined) counter += 1
-      return plaintext
-    },
-    rekey() {
-      aead = crypto.createAead(aead.seal(REKEY_NONCE, EMPTY, new Uint8Array(32)).subarray(0, 32))
-    },
+  get nonce(): number {
+    return this.#counter
+  }
+
+  encrypt(aad: Uint8Array, plaintext: Uint8Array): Uint8Array {
+    if (plaintext.length > NOISE_PLAINTEXT_BYTES_MAX) {
+      throw new TypeError(
+        `plaintext: expected at most ${NOISE_PLAINTEXT_BYTES_MAX} bytes, got ${plaintext.length}`,
+      )
+    }
+    const sealed = this.#aead.seal(layNonce(this.#counter), aad, plaintext)
+    this.#counter += 1
+    return sealed
+  }
+
+  decrypt(aad: Uint8Array, ciphertext: Uint8Array): Uint8Array | undefined {
+    if (ciphertext.length > NOISE_MESSAGE_BYTES_MAX) return undefined
+    const plaintext = this.#aead.open(layNonce(this.#counter), aad, ciphertext)
+    if (plaintext !== undefined) this.#counter += 1
+    return plaintext
+  }
+
+  rekey(): void {
+    const key = this.#aead.seal(REKEY_NONCE, EMPTY, new Uint8Array(32)).subarray(0, 32)
+    this.#aead = this.#crypto.createAead(key)
   }
 }
 
-// By hand and not by DataView: this runs for every record.
-function layUint32(bytes: Uint8Array, offset: number, value: number): void {
-  bytes[offset] = value >>> 24
-  bytes[offset + 1] = value >>> 16
-  bytes[offset + 2] = value >>> 8
-  bytes[offset + 3] = value
+/** Laid anew for each message, and read before the call returns. */
+const nonce = new Uint8Array(12)
+
+// Above 2^53 a double cannot count by one, so the nonces end there and not at 2^64 − 1.
+function layNonce(counter: number): Uint8Array {
+  assert(counter < Number.MAX_SAFE_INTEGER, 'the nonces of this cipher state are used up')
+  writeU32(nonce, 4, Math.floor(counter / 2 ** 32))
+  writeU32(nonce, 8, counter >>> 0)
+  return nonce
 }

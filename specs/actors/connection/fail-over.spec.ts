@@ -83,6 +83,25 @@ test('a link on which a ping is missed is left for another address before it cou
   assert.equal(states(dialed.reports.slice(before)), ['syncing'])
 })
 
+test('a missed ping leads elsewhere also when a preferred address has long been away and is tried seldom', async () => {
+  const { world, a, access } = await start(3)
+  const home = { transport: 'memory', host: 'home', port: 1 } as const
+  await world.listen(access)
+  await world.listenAt(WAN, access)
+  const dialed = world.dial(a, { endpoints: [home, ...BOTH] })
+  await world.rest()
+  await world.simulation.pass(2 * limits.failbackMaxMs)
+  assert.match(lastOf(dialed).endpoint, /pi/)
+  const before = dialed.reports.length
+  world.network.partition('a', 'pi')
+
+  // Its last word was at most a ping ago; the first other address in turn may be the one that is away.
+  await world.simulation.pass(limits.pingMissedMs + 3 * limits.healthTickMs)
+
+  assert.match(lastOf(dialed).endpoint, /wan/)
+  assert.equal(states(dialed.reports.slice(before)), ['syncing'])
+})
+
 test('an address at which another server answers is passed over, and the supervisor is found at the next', async () => {
   const { world, a, access } = await start(4)
   const stranger: Listener = await world.listenAt(PI, access, derive('a stranger'))

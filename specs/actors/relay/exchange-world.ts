@@ -92,6 +92,8 @@ export class Side {
   /** What becomes of a message on its way to the other end. */
   onTheWay: (message: Message) => Message = (message) => message
   ended: BlazeError | undefined
+  /** Whether it was caught up when it last told that something moved. */
+  caughtUpTold = false
   /** What a frame or a result threw. */
   broken: unknown
   readonly #env: Env
@@ -123,7 +125,9 @@ export class Side {
           )
         },
         negotiated: () => {},
-        progressed: () => {},
+        progressed: () => {
+          this.caughtUpTold = this.exchange.caughtUp
+        },
         ended: (error) => {
           this.ended = error
         },

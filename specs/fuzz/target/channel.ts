@@ -68,7 +68,7 @@ function readInbox(bytes: Uint8Array): void {
     message: () => undefined,
     own: () => undefined,
     ended: (stream) => streams.end(stream.id),
-    open: () => true,
+    alive: () => true,
   }).read(bytes)
 }
 

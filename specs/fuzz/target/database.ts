@@ -16,6 +16,7 @@ import {
 import { ItemReader } from '../../../actors/database/moving/backup-item.ts'
 import { parseLine } from '../../../actors/database/moving/import-line.ts'
 import { LineReader } from '../../../actors/database/moving/line-reader.ts'
+import { parseFilter } from '../../../actors/database/filter.ts'
 import { decodeCursor, encodeCursor } from '../../../actors/database/query/cursor.ts'
 import { decodeBody } from '../../../actors/database/record/record-body.ts'
 import { readLog } from '../../../actors/replica/disk/level-log.ts'
@@ -280,6 +281,17 @@ export const databaseTargets: readonly FuzzTarget[] = [
         }),
       ),
     ],
+  },
+  {
+    name: 'filter',
+    codes: ['TypeError', 'BAD_VALUE', 'TOO_LARGE'],
+    decode: (bytes) => parseFilter(parseJson(Buffer.from(bytes).toString('utf8')), 'filter'),
+    seeds: [
+      text(
+        '{"and":[{"field":"a.b","op":">=","value":[1,null]},{"not":{"or":[{"field":"c","op":"in","value":["x","y"]}]}}]}',
+      ),
+    ],
+    hostile: [text(`${'{"not":'.repeat(20_000)}1${'}'.repeat(20_000)}`)],
   },
   {
     name: 'log of LevelDB',

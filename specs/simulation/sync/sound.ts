@@ -1,0 +1,19 @@
+/**
+ * What holds of a node at any moment: no cell of it has crashed by a bug, and no queue is longer than its bound.
+ * Invariant: it only looks.
+ */
+import type { CampaignNode } from './campaign-node.ts'
+
+/** Cells that fall with a part of the tree, or end with their link, say why with the code of an operating fault. */
+const operatingFault = /^[A-Z][A-Z_0-9]+\b/
+
+export function expectSound(node: CampaignNode): void {
+  const { name, system } = node.node
+  const systems = node.kind === 'supervisor' ? [system, node.supervisor.system] : [system]
+  for (const cell of systems.flatMap((one) => one.tree())) {
+    if (cell.lastError !== undefined && !operatingFault.test(cell.lastError))
+      throw new Error(`${cell.path} of ${name} crashed: ${cell.lastError}`)
+    if (cell.mailbox.depth > cell.mailbox.max)
+      throw new Error(`${cell.path} of ${name} has ${cell.mailbox.depth} messages waiting`)
+  }
+}
