@@ -59,7 +59,7 @@ interface Place {
   readonly code: string
   readonly port: number
   readonly sockets: string
-  open(at: string): Promise<BlazeDBClient>
+  readonly open: (at: string) => Promise<BlazeDBClient>
 }
 
 async function withSupervisor(args: readonly string[], work: (place: Place) => Promise<void>): Promise<void> {

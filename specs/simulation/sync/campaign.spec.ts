@@ -1,4 +1,4 @@
-// time limit: 300 s
+// time limit: 480 s
 /**
  * 300 seeds of the sync campaign: devices in teams on one to three supervisors, under every fault of network, store, clock and power, with
  * directories restored, cloned, wiped and damaged. The oracle knows nothing but answers.
