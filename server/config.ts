@@ -23,6 +23,8 @@ export interface ServeConfig {
   readonly listen: NetworkEndpoint
   readonly ops: OperationsAddress
   readonly advertise: Advertise | undefined
+  /** Where a proxy on this machine forwards WebSocket to, having ended TLS itself; undefined: nowhere. */
+  readonly proxied: NetworkEndpoint | undefined
   /** Bytes of live records that each database may have; undefined: no limit but the disk. */
   readonly quotaBytes: number | undefined
   /** Where apps of this device find the supervisor. */
@@ -37,7 +39,7 @@ export interface ConfigSources {
   readFile(path: string): string
 }
 
-const keys = ['data', 'listen', 'ops', 'advertise', 'local', 'quota'] as const
+const keys = ['data', 'listen', 'ops', 'advertise', 'local', 'quota', 'proxied'] as const
 type Key = (typeof keys)[number]
 
 const defaults: Readonly<Record<Exclude<Key, 'advertise'>, string>> = {
@@ -46,6 +48,7 @@ const defaults: Readonly<Record<Exclude<Key, 'advertise'>, string>> = {
   ops: 'http://127.0.0.1:8081',
   local: 'default',
   quota: 'none',
+  proxied: 'none',
 }
 
 const addressForm = /^(?:\[([0-9a-fA-F:.]{2,45})\]|([^\s:/?#@[\]]{1,253}))(?::(\d{1,5}))?$/
@@ -91,6 +94,21 @@ const localShape = z.string().transform((text, ctx) => {
   return z.NEVER
 })
 
+const proxiedShape = z.string().transform((text, ctx) => {
+  if (text === 'none') return undefined
+  try {
+    const endpoint = parseEndpoint(text)
+    const isPlain = endpoint.transport === 'ws' && endpoint.channelBinding === 'none'
+    if (isPlain && isLoopback(endpoint.host)) return endpoint
+  } catch (error) {
+    if (!(error instanceof BlazeError)) throw error
+  }
+  ctx.addIssue(
+    `expected none or an endpoint on loopback like ws://127.0.0.1:8082/sync?channelBinding=none, got "${text}"`,
+  )
+  return z.NEVER
+})
+
 const units = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 } as const
 
 const quotaShape = z.string().transform((text, ctx) => {
@@ -109,6 +127,7 @@ const fileShape = z.strictObject({
   advertise: z.string().optional(),
   local: z.string().optional(),
   quota: z.string().optional(),
+  proxied: z.string().optional(),
 })
 
 /** `BAD_CONFIG`. */
@@ -134,6 +153,7 @@ export function resolveConfig(sources: ConfigSources): ServeConfig {
     advertise: find('advertise').text === undefined ? undefined : read('advertise', advertiseShape),
     local: read('local', localShape),
     quotaBytes: read('quota', quotaShape),
+    proxied: read('proxied', proxiedShape),
   }
 }
 

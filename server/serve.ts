@@ -11,7 +11,7 @@ import type { Env } from '../runtime/index.ts'
 import {
   createTlsTransport,
   createUdsTransport,
-  formatEndpoint,
+  createWebSocketTransport,
   makePrivateDirectory,
   routeTransports,
 } from '../transports/index.ts'
@@ -47,12 +47,14 @@ export async function serve(options: ServeOptions): Promise<number> {
       transport: routeTransports({
         tls: createTlsTransport(env),
         uds: createUdsTransport(env, nodeCrypto),
+        ws: createWebSocketTransport(env),
       }),
     },
     listen: config.listen,
     ...(advertise === undefined ? {} : { advertise }),
     ...(localDirectory === undefined ? {} : { localDirectory }),
     quotaBytes: config.quotaBytes,
+    ...(config.proxied === undefined ? {} : { proxied: config.proxied }),
     control: options.control,
     operations: config.ops,
     version: options.version,
@@ -121,17 +123,17 @@ function defaultAdvertise(host: string): Advertise | undefined {
 }
 
 function formatReady(supervisor: Supervisor): string {
-  const { endpoint, operations } = supervisor
+  const { operations } = supervisor
   return JSON.stringify({
     event: 'ready',
-    listen: [formatEndpoint(endpoint)],
+    listen: supervisor.status().listen,
     ops: operations === undefined ? null : formatOperations(operations),
     enrolment: supervisor.enrolment() ?? null,
   })
 }
 
 function formatStart(supervisor: Supervisor, { directory, version }: ServeOptions): string {
-  const { endpoint, operations } = supervisor
+  const { operations } = supervisor
   const enrolment = supervisor.enrolment()
   // From a checkout there is no program of that name yet, but a demo.
   const checkout = import.meta.url.endsWith('.ts')
@@ -139,7 +141,7 @@ function formatStart(supervisor: Supervisor, { directory, version }: ServeOption
   const lines = [
     `BlazeDB supervisor ${version}`,
     '',
-    `  listens on    ${formatEndpoint(endpoint)}`,
+    `  listens on    ${supervisor.status().listen.join(', ')}`,
     ...(operations === undefined ? [] : [`  status page   ${formatOperations(operations)}/`]),
     `  data          ${directory}`,
     '',

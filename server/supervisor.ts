@@ -50,6 +50,8 @@ export interface SupervisorOptions {
   readonly listen: NetworkEndpoint
   /** What codes name instead of the address above. */
   readonly advertise?: { readonly host: string; readonly port?: number }
+  /** `ws` on loopback, for a proxy that ends TLS. Absent: none. */
+  readonly proxied?: NetworkEndpoint
   /** Directory of the sockets of supervisors, for apps of this device and user. Absent: no socket. */
   readonly localDirectory?: string
   /** Bytes of live records that each database may have; undefined: no limit but the disk. */
@@ -311,7 +313,8 @@ class Tree implements Supervisor {
 
   #listenEverywhere(): Resource<Listener>[] {
     const listeners = [this.#listener]
-    const { localDirectory } = this.#options
+    const { localDirectory, proxied } = this.#options
+    if (proxied !== undefined) listeners.push(this.#listen('ws', { endpoint: () => proxied }))
     if (localDirectory !== undefined)
       listeners.push(this.#listen('uds', { endpoint: () => this.#localEndpoint(localDirectory) }))
     return listeners

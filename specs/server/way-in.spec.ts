@@ -8,12 +8,15 @@ import { connect, createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createServer as createTlsServer } from 'node:tls'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 
 import { openIn, RemoteNode } from '../../actors/index.ts'
 import type { BlazeDBClient, World } from '../../actors/index.ts'
 import { processWorld } from '../../actors/client/world.ts'
+import { createNodeEnv } from '../../runtime/index.ts'
+import { createCertificate } from '../../transports/certificate.ts'
 import { serveBlazedb } from './process.ts'
 
 /** Lets TLS through that names HTTP, and is silent to all other, as fire walls are that drop what they do not know. */
@@ -58,6 +61,7 @@ interface Place {
   readonly directory: string
   readonly code: string
   readonly port: number
+  readonly listen: readonly string[]
   readonly sockets: string
   readonly open: (at: string) => Promise<BlazeDBClient>
 }
@@ -76,6 +80,7 @@ async function withSupervisor(args: readonly string[], work: (place: Place) => P
       directory,
       code: server.ready.enrolment ?? '',
       port: Number(/:(\d+)$/.exec(server.ready.listen[0] ?? '')?.[1]),
+      listen: server.ready.listen,
       sockets,
       open: async (at) => {
         const client = await openIn(world, {
@@ -126,6 +131,45 @@ test('where a fire wall blocks TLS the device pairs and syncs over WebSocket', a
       wall.close()
     }
   })
+})
+
+test('behind a proxy that ends TLS a device syncs when both sides say that they do without binding, and only then', async () => {
+  const certificate = await createCertificate(createNodeEnv())
+  await withSupervisor(
+    ['--proxied', 'ws://127.0.0.1:0/sync?channelBinding=none'],
+    async ({ open, code, listen }) => {
+      const behind = Number(/^ws:.*:(\d+)\//.exec(listen.find((text) => text.startsWith('ws:')) ?? '')?.[1])
+      const proxy = createTlsServer(
+        { key: certificate.privateKey, cert: certificate.certificate },
+        (socket) => {
+          const onward = connect(behind, '127.0.0.1')
+          for (const end of [socket, onward])
+            end.on('error', () => [socket, onward].forEach((each) => each.destroy()))
+          socket.pipe(onward)
+          onward.pipe(socket)
+        },
+      )
+      await new Promise<void>((resolve) => void proxy.listen(0, '127.0.0.1', resolve))
+      const at = `wss://127.0.0.1:${(proxy.address() as AddressInfo).port}/sync`
+      try {
+        const bound = await open('bound')
+        const refused = await bound
+          .enableSync({ remote: new RemoteNode({ code, endpoints: [at] }), database: 'notes' })
+          .catch((error: unknown) => error)
+        assert.instance(refused, Error)
+
+        const a = await open('a')
+        const remote = new RemoteNode({ code, endpoints: [`${at}?channelBinding=none`] })
+        const sync = await a.enableSync({ remote, database: 'notes' })
+        await a.collection('notes').insert({ id: 'one' })
+        await sync.flushed()
+        assert.match(sync.status().endpoint ?? '', /^wss:.*channelBinding=none$/)
+        await a.close()
+      } finally {
+        proxy.close()
+      }
+    },
+  )
 })
 
 test('addresses that an application names are tried in their order, and kept', async () => {
