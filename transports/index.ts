@@ -35,6 +35,7 @@ export type {
   DialChannelOptions,
   ProvenClient,
   RefusalReason,
+  StreamRank,
 } from './channel/index.ts'
 
 // The socket of the owner of a machine, for the supervisor's command line.

@@ -111,6 +111,9 @@ export class Session {
       consumed: (bytes) => {
         if (!this.#closed) this.channel.consumed(stream, bytes)
       },
+      rank: (rank) => {
+        if (!this.#closed) this.channel.rank(stream, rank)
+      },
     }
   }
 

@@ -4,6 +4,7 @@
  * sends and acknowledges nothing but to another misfit (rule 21), which takes its writes and no vector from it.
  */
 import { BlazeError, equalBytes, type CryptoProvider, type Env } from '../../runtime/index.ts'
+import type { StreamRank } from '../../transports/index.ts'
 import type { VectorEntry } from '../replica/index.ts'
 import type { Space } from '../team/index.ts'
 import { claimsOn, forkError } from './fork-claim.ts'
@@ -47,6 +48,7 @@ import { TeamNews } from './team-news.ts'
 export interface ExchangePort {
   send(type: number, body: Uint8Array): boolean
   consumed(bytes: number): void
+  rank(rank: StreamRank): void
   run<T>(work: () => Promise<T>, done: (value: T) => void, failed: (error: unknown) => void): void
   negotiated(): void
   /** Something moved: acknowledgements, applied parts, team. */
@@ -93,9 +95,8 @@ export class Exchange {
   constructor(o: ExchangeOptions) {
     this.#o = o
     const { replica, team } = o.space
-    const { rebase } = replica.misfit
     this.#confirmedBefore = replica.confirmedSeq
-    this.#vectorAtHello = rebase === undefined ? [...replica.vector().values()] : []
+    this.#vectorAtHello = replica.misfit.rebase === undefined ? [...replica.vector().values()] : []
     this.#teamNews = new TeamNews({
       team,
       crypto: o.crypto,
@@ -119,12 +120,12 @@ export class Exchange {
       replica,
       peerVector: this.#peerVector.entries,
       port: {
+        ...o.port,
         send: (type, body) => {
           // What was read may be of a replica that was announced since.
           this.#teamNews.tell()
           return o.port.send(type, body)
         },
-        run: (work, done, failed) => o.port.run(work, done, failed),
         more: () => this.pump(),
         failed: (error) => this.abandon(error),
         skipped: () => {

@@ -12,6 +12,7 @@ import {
   type Timer,
 } from '../../runtime/index.ts'
 import type { MachineContext } from '../../runtime/index.ts'
+import type { StreamRank } from '../../transports/index.ts'
 import type { Space } from '../team/index.ts'
 import { Exchange } from './exchange.ts'
 import { relayMachine, type RelayEvent } from './machine.ts'
@@ -35,6 +36,8 @@ export interface RelayStream {
   /** False: wait for `relay.writable`. */
   send(type: number, body: Uint8Array): boolean
   consumed(bytes: number): void
+  /** What is sent from now on, against other streams of the connection. */
+  rank(rank: StreamRank): void
 }
 
 /** Where a relay stands. Plain data. */
@@ -117,6 +120,7 @@ class RelayCell {
       port: {
         send: (type, body) => o.stream.send(type, body),
         consumed: (bytes) => o.stream.consumed(bytes),
+        rank: (rank) => o.stream.rank(rank),
         run: (work, done, failed) =>
           ctx.run(work, (result) => ({
             type: 'relay.result',

@@ -3,6 +3,7 @@
  * `limits.relayPartsInFlightMax` parts that the peer has not acknowledged; the arrival index is the queue, nothing is copied.
  */
 import { BlazeError, limits } from '../../runtime/index.ts'
+import type { StreamRank } from '../../transports/index.ts'
 import {
   encodeItems,
   itemBytes,
@@ -20,6 +21,8 @@ export interface OutgoingPort {
   send(type: number, body: Uint8Array): boolean
   /** Runs async work of the relay's cell; `done` is called in a turn of the cell. */
   run<T>(work: () => Promise<T>, done: (value: T) => void, failed: (error: unknown) => void): void
+  /** What is sent from now on. */
+  rank(rank: StreamRank): void
   /** A failed read ends the exchange. */
   failed(error: unknown): void
   /** More may be sent: calls `pump` unless something forbids it. */
@@ -198,6 +201,7 @@ export class Outgoing {
     if (part === undefined || express) {
       if (part !== undefined) {
         this.#partNumber += 1
+        this.#port.rank('live')
         this.#send(part, false)
       }
       return this.#port.more()
@@ -213,7 +217,10 @@ export class Outgoing {
       part.items.length === 0 &&
       part.upTo - this.#toldUpTo < limits.relaySkippedArrivalsMax
     if (skipped) this.#skip(part.upTo)
-    else this.#send(part, part.last && !deleting)
+    else {
+      this.#port.rank(rankOf(part, this.#partNumber))
+      this.#send(part, part.last && !deleting)
+    }
     if (part.last) {
       this.#round?.close()
       this.#round = undefined
@@ -259,6 +266,13 @@ export class Outgoing {
       upTo: part.upTo,
     })
   }
+}
+
+/** Live traffic is rounds of one part. */
+function rankOf({ items, last }: PartRead, number: number): StreamRank {
+  if (items.some((item) => item.kind === 'envelope' && item.bytes.length >= limits.relayBulkEnvelopeBytes))
+    return 'bulk'
+  return last && number === 1 ? 'live' : 'catchUp'
 }
 
 /** The items of a part in runs that fit a message; one empty run for a part without items. */

@@ -46,6 +46,8 @@ export const transportLimits = {
   streamsMax: 1024,
   /** Bytes queued on one stream above which its sender has to wait. */
   streamQueueHighBytes: 262_144,
+  /** Fragments in a row that streams of a higher rank may have while a lower one waits: a sixteenth is left to that. */
+  rankRunFragments: 15,
   /** Bytes queued on all streams of a channel above which every sender has to wait. */
   channelQueueHighBytes: 4_194_304,
   /** Bytes queued on all streams of a channel above which it is closed: the senders did not wait. */

@@ -38,7 +38,7 @@ export class Child<C extends Calls<C>> {
   ) {
     this.name = options.name
     const { path, execArgv } = moduleAt(options.module, options.base)
-    const [execPath = process.execPath, ...commandArgv] = [...(options.command ?? []), process.execPath]
+    const [execPath, ...commandArgv] = [...(options.command ?? []), process.execPath]
     this.#process = fork(path, [], {
       execPath,
       execArgv: [...commandArgv, ...execArgv],

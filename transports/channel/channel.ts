@@ -4,6 +4,7 @@
  */
 import type { BlazeError, ErrorCode } from '../../runtime/index.ts'
 import type { Role } from './stream.ts'
+import type { StreamRank } from './turns.ts'
 
 export interface ChannelHandlers {
   /** A whole message; the bytes are the receiver's. Call `consumed` when a relay message was processed. */
@@ -34,6 +35,8 @@ export interface Channel {
    * that ended, and a channel that ended, take nothing and say false. `TypeError` above 1 MiB.
    */
   send(stream: number, type: number, body: Uint8Array): boolean
+  /** What the stream sends, from what is queued on: `live` at first. A lower rank waits for the higher ones, but for a sixteenth. */
+  rank(stream: number, rank: StreamRank): void
   /** Sends what is queued, as far as credit and link allow, instead of with everything else of this tick. */
   flush(): void
   /** What `send` would say now, for those who ask before they build a message. */

@@ -2,6 +2,7 @@
 export { acceptChannel, refuseLink } from './accept-channel.ts'
 export type { AcceptChannelOptions, Authorization, ProvenClient } from './accept-channel.ts'
 export type { Channel, ChannelCounters, ChannelHandlers } from './channel.ts'
+export type { StreamRank } from './turns.ts'
 export { dialChannel } from './dial-channel.ts'
 export type { ChannelServer, DialChannelOptions } from './dial-channel.ts'
 export { encodeErrorBody, parseErrorBody } from './error-body.ts'

@@ -1,5 +1,5 @@
 /**
- * What waits to be sent on a channel, and in which order it goes: control first, then the streams in turn, a fragment each.
+ * What waits to be sent on a channel, and in which order it goes: control first, then the streams by rank and in turn, a fragment each.
  * Invariant: a message begins only when the credit for all of it is there and the peer has room to gather it, so that one that
  * has begun never waits for anything but the link.
  */
@@ -8,6 +8,8 @@ import { FRAME_HEADER_BYTES, layFrame } from './frame.ts'
 import { creditBytes } from './message-queue.ts'
 import type { QueuedMessage } from './message-queue.ts'
 import type { Stream, StreamTable } from './stream.ts'
+import { Turns } from './turns.ts'
+import type { StreamRank } from './turns.ts'
 
 /** Where a fragment would end that was not laid. */
 const NO_ROOM = -1
@@ -15,8 +17,8 @@ const BLOCKED = -2
 
 export class Outbox {
   readonly #streams: StreamTable
-  /** Streams with something to send, in the order of their turns. */
-  #turns: Stream[] = []
+  /** Streams with something to send. */
+  readonly #turns = new Turns()
   readonly #waiting = new Set<Stream>()
   /** Bytes of messages that have begun and not ended. */
   #begunBytes = 0
@@ -30,7 +32,7 @@ export class Outbox {
 
   /** Queues a message. The body must not change afterwards. */
   add(stream: Stream, type: number, body: Uint8Array): void {
-    if (stream.queue.first === undefined && stream !== this.#streams.control) this.#turns.push(stream)
+    if (stream.queue.first === undefined && stream !== this.#streams.control) this.#turns.add(stream)
     stream.queue.push(stream.id, type, body)
     this.bytes += FRAME_HEADER_BYTES + body.length
   }
@@ -68,7 +70,7 @@ export class Outbox {
     if (first?.begun === true) this.#begunBytes -= first.body.length
     this.bytes -= stream.queue.bytes
     this.#waiting.delete(stream)
-    this.#turns = this.#turns.filter((other) => other !== stream)
+    this.#turns.remove(stream)
   }
 
   /** Lays as many frames as fit into `record`, and returns how many bytes they take; 0 when nothing can go now. */
@@ -81,28 +83,19 @@ export class Outbox {
       if (end === BLOCKED) break
       at = end
     }
-    for (let blocked = 0; blocked < this.#turns.length;) {
-      const stream = this.#turns[0]
-      assert(stream !== undefined, 'there is a turn while turns are counted')
+    const lay = (stream: Stream): 'went' | 'blocked' | 'stop' => {
       const end = this.#layFragment(stream, record, at)
-      if (end === NO_ROOM) return at
-      this.#endTurn(stream)
-      if (end === BLOCKED) {
-        blocked++
-      } else {
-        at = end
-        blocked = 0
-      }
+      if (end === NO_ROOM) return 'stop'
+      if (end === BLOCKED) return 'blocked'
+      at = end
+      return 'went'
     }
+    while (this.#turns.next(lay));
     return at
   }
 
-  /** The first in turn becomes the last, or leaves. */
-  #endTurn(stream: Stream): void {
-    const more = stream.queue.first !== undefined
-    if (more && this.#turns.length === 1) return
-    this.#turns.shift()
-    if (more) this.#turns.push(stream)
+  rank(stream: Stream, rank: StreamRank): void {
+    this.#turns.rank(stream, rank)
   }
 
   /** Returns where it ends, `NO_ROOM` or `BLOCKED`. */

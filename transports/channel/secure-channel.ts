@@ -28,6 +28,7 @@ import { Outbox } from './outbox.ts'
 import type { RecordCipher } from './record-cipher.ts'
 import { CONTROL, StreamTable } from './stream.ts'
 import type { Role, Stream } from './stream.ts'
+import type { StreamRank } from './turns.ts'
 
 export interface ChannelOptions {
   readonly env: Env
@@ -129,6 +130,11 @@ export class SecureChannel implements Channel, LinkHandlers, InboxHandlers, Keep
   writable(id: number): boolean {
     const stream = this.#streams.get(id)
     return !this.#ended && stream !== undefined && this.#outbox.writable(stream)
+  }
+
+  rank(id: number, rank: StreamRank): void {
+    const stream = this.#streams.get(id)
+    if (stream !== undefined && id !== CONTROL) this.#outbox.rank(stream, rank)
   }
 
   queuedBytes(id: number): number {

@@ -6,6 +6,7 @@
 import { BlazeError, limits } from '../../runtime/index.ts'
 import { violation } from './frame.ts'
 import { MessageQueue } from './message-queue.ts'
+import type { StreamRank } from './turns.ts'
 
 export type Role = 'dialer' | 'acceptor'
 
@@ -20,6 +21,7 @@ export interface Stream {
   readonly id: number
   /** Messages to send. */
   readonly queue: MessageQueue
+  rank: StreamRank
   /** Bytes the peer still takes, less what is begun. */
   sendCredit: number
   /** Bytes the peer may still send. */
@@ -102,6 +104,7 @@ function createStream(id: number): Stream {
     id,
     queue: new MessageQueue(),
     sendCredit: limits.streamCreditBytes,
+    rank: 'live',
     receiveCredit: limits.streamCreditBytes,
     consumedBytes: 0,
     gathering: undefined,

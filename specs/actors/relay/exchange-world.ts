@@ -124,6 +124,7 @@ export class Side {
             (error: unknown) => this.turn(() => failed(error)),
           )
         },
+        rank: () => {},
         negotiated: () => {},
         progressed: () => {
           this.caughtUpTold = this.exchange.caughtUp

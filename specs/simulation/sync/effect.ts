@@ -49,7 +49,7 @@ export interface PairEffect {
 
 export type Effect = SharedEffect | NoteEffect | LifeEffect | TransferEffect | PairEffect
 
-/** A record as it was shown, without any type of the database: bytes are `bytes:LENGTH:SUM`. */
+/** A record as it was shown, without any type of the database: bytes are `bytes:LENGTH:SUM`, or `partial:LENGTH`. */
 export type ShownRecord = Readonly<Record<string, ShownValue>>
 
 /** What records of the campaign hold. */

@@ -1,7 +1,8 @@
 /**
  * Records as text that is equal when they are, and as the oracle takes them.
- * Invariant: it tells every value of the campaign apart, and knows nothing of how the database stores any.
+ * Invariant: it tells every value of the campaign apart, and knows nothing of how the database stores any of them.
  */
+import { PartialBytes } from '../../../actors/index.ts'
 import type { Shown, ShownRecord, ShownValue } from './effect.ts'
 
 export interface ShownDoc {
@@ -35,6 +36,7 @@ function plain(doc: ShownDoc): ShownRecord {
 function plainValue(value: unknown): ShownValue {
   if (value instanceof Uint8Array)
     return `bytes:${value.length}:${value.reduce((sum, byte) => sum + byte, 0)}`
+  if (value instanceof PartialBytes) return `partial:${value.bytes}`
   if (Array.isArray(value)) return value.map(plainValue)
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value
   throw new Error(`a value that nobody wrote: ${JSON.stringify(value)}`)
