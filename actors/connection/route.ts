@@ -3,7 +3,7 @@
  * Invariant: the one that worked last comes first, then the others in order of preference, each once before any comes again.
  */
 import type { BlazeError } from '../../runtime/index.ts'
-import type { Endpoint } from '../../transports/index.ts'
+import { formatHost, type Endpoint } from '../../transports/index.ts'
 
 export class Route {
   readonly #endpoints: readonly Endpoint[]
@@ -11,13 +11,16 @@ export class Route {
   #order: readonly number[]
   #at = 0
   #probe = 0
-  /** Endpoints at which another server than the pinned one answered when it was last tried. */
-  readonly #strange = new Set<number>()
+  /** Host and port of all that lead over a network; a local socket on which another server listens proves nothing about them. */
+  readonly #addresses: ReadonlySet<string>
+  /** Those at which another server than the pinned one answered when they were last tried. */
+  readonly #strange = new Set<string>()
 
   /** In order of preference; at least one. */
   constructor(endpoints: readonly Endpoint[]) {
     if (endpoints.length === 0) throw new TypeError('endpoints: expected at least one')
     this.#endpoints = endpoints
+    this.#addresses = new Set(endpoints.flatMap((endpoint) => addressOf(endpoint) ?? []))
     this.#order = endpoints.map((_, index) => index)
   }
 
@@ -32,7 +35,7 @@ export class Route {
   /** The supervisor answered there. */
   succeeded(endpoint: Endpoint): void {
     const good = this.#endpoints.indexOf(endpoint)
-    this.#strange.delete(good)
+    this.#strange.delete(addressOf(endpoint) ?? '')
     this.#order = [good, ...this.#endpoints.keys()].filter((index, at) => at === 0 || index !== good)
     this.#at = 0
     this.#probe = 0
@@ -40,11 +43,12 @@ export class Route {
 
   /** Goes on to the next. True when the error is one of this address alone, and there are others at which it may not be so. */
   failed(error: BlazeError): boolean {
-    const index = this.#index
-    if (error.code === 'SERVER_KEY_MISMATCH') this.#strange.add(index)
-    else this.#strange.delete(index)
+    const address = addressOf(this.current)
+    const isStrange = error.code === 'SERVER_KEY_MISMATCH'
+    if (address !== undefined && isStrange) this.#strange.add(address)
+    else if (address !== undefined) this.#strange.delete(address)
     this.next()
-    return this.#strange.has(index) && this.#strange.size < this.count
+    return isStrange && this.#strange.size < this.#addresses.size
   }
 
   next(): void {
@@ -72,4 +76,9 @@ export class Route {
     if (endpoint === undefined) throw new TypeError(`endpoint ${index} of ${this.count}`)
     return endpoint
   }
+}
+
+/** Undefined for a local socket. */
+function addressOf(endpoint: Endpoint): string | undefined {
+  return endpoint.transport === 'uds' ? undefined : `${formatHost(endpoint.host)}:${endpoint.port}`
 }

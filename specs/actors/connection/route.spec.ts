@@ -57,6 +57,24 @@ test('another key at one address leaves the others to be tried, until all have a
   assert.is(route.failed(strange), false, 'now all three')
 })
 
+test('TLS and WebSocket of one host are one address: another key there is final, whatever local socket is not there', () => {
+  const pi = { host: 'pi', port: 8080 }
+  const route = new Route([
+    { transport: 'uds', directory: '/run/here', name: 'pi' },
+    { transport: 'tls', ...pi },
+    { transport: 'wss', ...pi },
+  ])
+  assert.is(route.failed(unreachable), false)
+
+  assert.is(route.failed(strange), false)
+})
+
+test('another key on a local socket leaves the network to be tried', () => {
+  const local = { transport: 'uds', directory: '/run/here', name: 'pi' } as const
+  assert.is(new Route([local, { transport: 'tls', host: 'pi', port: 8080 }]).failed(strange), true)
+  assert.is(new Route([local]).failed(strange), false)
+})
+
 test('an address at which the supervisor answers after all is strange no more', () => {
   const route = new Route(endpoints.slice(0, 2))
   route.failed(strange)

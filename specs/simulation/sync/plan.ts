@@ -82,6 +82,7 @@ export function drawPlan(random: () => number): Plan {
   const victim = misfit.startsWith('supervisor')
     ? (team?.home ?? 'pi-1')
     : (writers[Math.floor(random() * writers.length)]?.name ?? 'a1')
+  const isAnyLate = teams.some(({ devices }) => devices.some(({ arrival }) => arrival === 'late'))
   const clone: DevicePlan = { name: 'clone', team: team?.name ?? '', arrival: 'clone', role: 'writer' }
   return {
     supervisors,
@@ -91,7 +92,8 @@ export function drawPlan(random: () => number): Plan {
         : teams,
     misfit,
     victim,
-    moves: hosts > 1 && misfit === 'nothing' && random() < 0.5,
+    // Whoever joined at a supervisor that all others have left is known to nobody at the next one.
+    moves: hosts > 1 && misfit === 'nothing' && random() < 0.5 && !isAnyLate,
     large: random() < 0.25 ? 0.1 : 0,
     pace: 0.4 + 0.6 * random(),
   }
