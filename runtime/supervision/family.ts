@@ -45,6 +45,8 @@ export class Family implements GroupHost {
   #group: GroupRestart | undefined
   /** Asked for while a group restarts: it begins when that has ended. */
   #again: { readonly places: readonly Place[]; readonly waitMs: number } | undefined
+  /** A child crashed too often: the crash of the supervisor is on its way. */
+  #failed = false
 
   constructor(host: FamilyHost) {
     this.#host = host
@@ -72,8 +74,10 @@ export class Family implements GroupHost {
     return inOrder
   }
 
-  /** Starts a child, or lets it wait while siblings restart. Throws `NAME_TAKEN`, `OVERLOADED`. */
+  /** Starts a child, or lets it wait while siblings restart. Throws `NAME_TAKEN`, `OVERLOADED`, `CELL_DOWN`. */
   add(child: Member): void {
+    if (this.#failed)
+      throw new BlazeError('CELL_DOWN', `${this.#host.path} is about to crash and starts no children`)
     const place = this.#place(child)
     if (this.#group === undefined || place === undefined) child.begin()
     else this.#later([place], 0)
@@ -125,6 +129,7 @@ export class Family implements GroupHost {
     if (!this.#host.isRoot) {
       // Nothing more is started below a supervisor that is about to crash.
       this.#cancelGroup()
+      this.#failed = true
       const text = `${path} crashed too often: ${describeError(error)}`
       this.#host.requestCrash(new BlazeError('RESTART_LIMIT', text, { cause: error, details: { path } }))
       return false

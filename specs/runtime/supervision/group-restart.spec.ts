@@ -1,6 +1,7 @@
 /** What a group restart keeps and loses, and what may happen in its middle. The group is that of one_for_all, or the rest of rest_for_one. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { BlazeError } from '../../../runtime/index.ts'
 import { spawnUnder } from '../../../runtime/index.ts'
 import { codeOf } from '../world.ts'
 import { Stage, waitMs } from './stage.ts'
@@ -338,6 +339,22 @@ for (const strategy of ['one_for_all', 'rest_for_one'] as const) {
 
     assert.is(stage.take(), '+a')
     assert.is(stage.restarts('top'), 0)
+    await stage.restarted()
+    assert.is(stage.take(), '+top +a +b')
+  })
+
+  test(`${strategy}: once the limit is exceeded nothing can be added either, while the crash is on its way`, async () => {
+    const stage = new Stage()
+    stage.failing.set('a', 1)
+    const top = stage.supervise({ strategy, intensity: 0, children: stage.workers('a', 'b') })
+    assert.is(top.alive, true)
+
+    assert.throws(
+      () => spawnUnder(top, stage.worker('c')),
+      (error: BlazeError) => error.code === 'CELL_DOWN',
+    )
+
+    assert.is(stage.take(), '+top +a')
     await stage.restarted()
     assert.is(stage.take(), '+top +a +b')
   })
