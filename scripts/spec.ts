@@ -16,6 +16,8 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { loaderArgs, loaderVariable } from './typescript/loader.ts'
+import { transpile } from './typescript/transpile.ts'
 
 /** Seconds a file may take when it does not say otherwise. */
 const timeLimitSecondsDefault = 120
@@ -23,6 +25,8 @@ const timeLimitSecondsDefault = 120
 const markLinesMax = 20
 /** Characters of a child's output that are kept; the middle of a longer output is cut. */
 const outputCharsMax = 200_000
+/** Transpiling all of the tree costs what this many processes lose when each does its own part. */
+const transpiledFilesMin = 10
 /** Preloaded into spec processes, where it exists. */
 const recorder = 'specs/fixtures/visit-recorder.ts'
 /** Names the directory in which the recorder leaves what it saw. */
@@ -122,18 +126,25 @@ export async function runSpecs(options: {
     return { passed: 0, failed: 1, skipped: [] }
   }
 
+  const worthIt =
+    files.length >= transpiledFilesMin && existsSync(join(root, 'scripts/typescript/preload.ts'))
+  const transpiled = worthIt ? await transpile(root) : undefined
   const visits = openVisits(root, filters)
+  const close = (): void => {
+    visits.close()
+    transpiled?.close()
+  }
   // Children lead process groups of their own, so an interrupt has to be handed on.
   const interrupt = (): never => {
     for (const pid of running) killGroup(pid)
-    visits.close()
+    close()
     process.exit(130)
   }
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
 
   const results: SpecResult[] = []
   const runOne = async (file: SpecFile): Promise<void> => {
-    const result = await runFile(root, file, visits)
+    const result = await runFile(root, file, { visits, loader: transpiled?.loader })
     results.push(result)
     print(formatResult(result, `${results.length}/${files.length}`))
   }
@@ -188,22 +199,30 @@ function openVisits(root: string, filters: readonly string[]): VisitStore {
 
 const running = new Set<number>()
 
-function runFile(root: string, file: SpecFile, visits: VisitStore): Promise<SpecResult> {
+interface SpecSetting {
+  readonly visits: VisitStore
+  /** Undefined: tsx. */
+  readonly loader: string | undefined
+}
+
+function runFile(root: string, file: SpecFile, { visits, loader }: SpecSetting): Promise<SpecResult> {
   const startedMs = performance.now()
+  const env = {
+    ...process.env,
+    NO_COLOR: '1',
+    FORCE_COLOR: '0',
+    [loaderVariable]: loader,
+    ...(visits.directory === undefined ? {} : { [visitsVariable]: visits.directory }),
+  }
   return new Promise((done) => {
     // What judges the visits adds none.
-    const preload = ['--import', import.meta.resolve('tsx'), ...(file.last ? [] : visits.preload)]
+    const preload = [...loaderArgs(env), ...(file.last ? [] : visits.preload)]
     const child = spawn(process.execPath, [...preload, file.path], {
       cwd: root,
       // Its own process group, so that servers which a spec started end with it.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: {
-        ...process.env,
-        NO_COLOR: '1',
-        FORCE_COLOR: '0',
-        ...(visits.directory === undefined ? {} : { [visitsVariable]: visits.directory }),
-      },
+      env,
     })
     const pid = child.pid
     if (pid !== undefined) running.add(pid)

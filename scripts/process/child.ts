@@ -7,6 +7,7 @@ import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { loaderArgs } from '../typescript/loader.ts'
 import { within } from './stage.ts'
 import type { Stage } from './stage.ts'
 import type { CallAnswer, Calls } from './call.ts'
@@ -108,11 +109,11 @@ export class Child<C extends Calls<C>> {
   }
 }
 
-/** How to run a module of ours: sources go through tsx, built ones do not. */
+/** How to run a module of ours: sources go through a loader, built ones do not. */
 export function moduleAt(module: string, base: string): { path: string; execArgv: string[] } {
   const extension = extname(fileURLToPath(base))
   return {
     path: fileURLToPath(new URL(module + extension, base)),
-    execArgv: extension === '.ts' ? ['--import', import.meta.resolve('tsx')] : [],
+    execArgv: extension === '.ts' ? loaderArgs() : [],
   }
 }

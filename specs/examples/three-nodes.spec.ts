@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { root } from '../docs/document.ts'
+import { loaderArgs } from '../../scripts/typescript/loader.ts'
 
 const programMsMax = 120_000
 
@@ -50,7 +51,7 @@ test('without the bug the same seed holds', async () => {
 })
 
 function run(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), ...args], {
+  const child = spawn(process.execPath, [...loaderArgs(), ...args], {
     cwd: root,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

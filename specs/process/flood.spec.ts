@@ -10,6 +10,7 @@ import * as assert from 'uvu/assert'
 
 import { BlazeDBClient, RemoteNode } from '../../actors/index.ts'
 import { runBlazedb, serveBlazedb } from '../server/process.ts'
+import { loaderArgs } from '../../scripts/typescript/loader.ts'
 
 /** Far above what was measured on two busy cores (p50 0.2 s, highest 1.2 s), far below what a queue behind the flood takes. */
 const patienceMs = 10_000
@@ -40,7 +41,7 @@ test('a flood from one device does not keep the writes of another from being con
   })
   const { enrolment } = (await ask('enroll')) as { enrolment: string }
   const program = fileURLToPath(new URL('flood-program.ts', import.meta.url))
-  const flood = spawn(process.execPath, ['--import', 'tsx', program, join(directory, 'flood'), enrolment], {
+  const flood = spawn(process.execPath, [...loaderArgs(), program, join(directory, 'flood'), enrolment], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ended = new Promise((resolve) => flood.once('exit', resolve))

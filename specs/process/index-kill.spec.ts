@@ -11,13 +11,14 @@ import { BlazeDBClient } from '../../actors/client/index.ts'
 import { partsOf } from '../../actors/client/client.ts'
 import type { IndexAudit } from '../../actors/database/index/index-audit.ts'
 import { createChance } from '../../runtime/index.ts'
+import { loaderArgs } from '../../scripts/typescript/loader.ts'
 
 const program = fileURLToPath(new URL('index-kill-program.ts', import.meta.url))
 const LIVES = 5
 
 /** Lines that it had printed when it was killed. */
 async function killed(args: string[], afterMs: number): Promise<string[]> {
-  const child = spawn(process.execPath, ['--import', 'tsx', program, ...args], {
+  const child = spawn(process.execPath, [...loaderArgs(), program, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let text = ''

@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { FloodKind, FloodResult } from './flood-program.ts'
+import { loaderArgs } from '../../scripts/typescript/loader.ts'
 
 const program = join(dirname(fileURLToPath(import.meta.url)), 'flood-program.ts')
 const lateMsMax = 20
@@ -41,7 +42,7 @@ test('a handler that takes 60 ms would be seen: it cannot be interrupted', async
 async function flood(kind: FloodKind): Promise<FloodResult> {
   const directory = mkdtempSync(join(tmpdir(), 'blazedb-flood-'))
   try {
-    const args = ['--import', import.meta.resolve('tsx'), program, kind, directory]
+    const args = [...loaderArgs(), program, kind, directory]
     const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 60_000 })
     return JSON.parse(stdout)
   } finally {

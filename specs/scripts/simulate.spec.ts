@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { root } from '../docs/document.ts'
+import { loaderArgs } from '../../scripts/typescript/loader.ts'
 
 const programMsMax = 60_000
 
@@ -14,7 +15,7 @@ async function simulate(
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const child = spawn(
     process.execPath,
-    ['--import', import.meta.resolve('tsx'), 'scripts/simulate.ts', ...args],
+    [...loaderArgs(), 'scripts/simulate.ts', ...args],
     { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], timeout: programMsMax, killSignal: 'SIGKILL' },
   )
   let stdout = ''

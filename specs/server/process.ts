@@ -4,6 +4,7 @@ import type { ChildProcess } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createNodeEnv } from '../../runtime/index.ts'
+import { loaderArgs } from '../../scripts/typescript/loader.ts'
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const main = join(root, 'server', 'main.ts')
@@ -35,7 +36,7 @@ export interface Ready {
 /** Runs `blazedb ARGS`; it is killed when it outlasts every patience. */
 export function runBlazedb(args: readonly string[]): Running {
   const variables = Object.entries(process.env).filter(([name]) => !name.startsWith('BLAZEDB_'))
-  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
+  const child = spawn(process.execPath, [...loaderArgs(), main, ...args], {
     cwd: root,
     env: { ...Object.fromEntries(variables), BLAZEDB_LOCAL: 'none' },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 import { until } from '../contracts/transport.ts'
 import type { Command } from './uds-program.ts'
+import { loaderArgs } from '../../scripts/typescript/loader.ts'
 
 /** Processes start slowly on a machine that is busy with other specs. */
 const WAIT_MS = 30_000
@@ -19,7 +20,7 @@ export class UdsChild {
 
   private constructor() {
     this.#process = fork(fileURLToPath(new URL('uds-program.ts', import.meta.url)), [], {
-      execArgv: ['--import', import.meta.resolve('tsx')],
+      execArgv: loaderArgs(),
       serialization: 'advanced',
     })
     this.#process.on('message', (answer: string) => this.#answers.push(answer))

@@ -11,6 +11,7 @@ import { BlazeDBClient } from '../../../actors/client/index.ts'
 import { createChance } from '../../../runtime/index.ts'
 import { codeOfWork } from '../../fixtures/code-of.ts'
 import { onSmallDisk } from '../../fixtures/small-disk.ts'
+import { loaderArgs } from '../../../scripts/typescript/loader.ts'
 
 const child = fileURLToPath(new URL('restore-child.ts', import.meta.url))
 const key = new Uint8Array(32).fill(4)
@@ -138,7 +139,7 @@ test('kill -9 in the middle of a restore leaves what open refuses, and restore b
 
 /** Kills the child so many progress reports after its first one. */
 async function killedRestore(from: string, at: string, reports: number): Promise<void> {
-  const started = spawn(process.execPath, ['--import', 'tsx', child, from, at], {
+  const started = spawn(process.execPath, [...loaderArgs(), child, from, at], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let seen = 0

@@ -10,6 +10,7 @@ import * as assert from 'uvu/assert'
 import { BlazeDBClient, openIn } from '../../../actors/client/index.ts'
 import { BlazeError, createChance } from '../../../runtime/index.ts'
 import { createClientWorld, KEY } from './simulated-client.ts'
+import { loaderArgs } from '../../../scripts/typescript/loader.ts'
 
 const child = fileURLToPath(new URL('password-child.ts', import.meta.url))
 const other = new Uint8Array(32).fill(9)
@@ -113,7 +114,7 @@ test('kill -9 at any moment leaves a database that exactly one of the two keys o
 
 /** Kills the child a moment after so many changes; resolves with the last number that it acknowledged. */
 async function killed(at: string, first: number, changes: number, afterMs: number): Promise<number> {
-  const started = spawn(process.execPath, ['--import', 'tsx', child, at, String(first)], {
+  const started = spawn(process.execPath, [...loaderArgs(), child, at, String(first)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let text = ''

@@ -9,6 +9,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { BlazeDBClient } from '../../../actors/client/index.ts'
 import { BlazeError, Uuid } from '../../../runtime/index.ts'
+import { loaderArgs } from '../../../scripts/typescript/loader.ts'
 
 const child = fileURLToPath(new URL('writer-child.ts', import.meta.url))
 const base = { name: 'Bugs', password: 'correct horse battery', kdf: 'small' as const }
@@ -34,7 +35,7 @@ async function failure(work: Promise<unknown>): Promise<BlazeError | undefined> 
 
 /** Resolves with the child once it printed `open`; `lines` collects the rest. */
 async function start(at: string, mode: string): Promise<{ process: ChildProcess; lines: string[] }> {
-  const started = spawn(process.execPath, ['--import', 'tsx', child, at, mode], {
+  const started = spawn(process.execPath, [...loaderArgs(), child, at, mode], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const lines: string[] = []

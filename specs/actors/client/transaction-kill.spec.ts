@@ -8,13 +8,14 @@ import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { BlazeDBClient } from '../../../actors/client/index.ts'
+import { loaderArgs } from '../../../scripts/typescript/loader.ts'
 
 const child = fileURLToPath(new URL('transaction-child.ts', import.meta.url))
 const LIVES = 3
 
 /** Runs a child until it has acknowledged so many transactions, kills it, and returns what it printed. */
 async function killedAfter(at: string, life: string, lines: number): Promise<string[]> {
-  const started = spawn(process.execPath, ['--import', 'tsx', child, at, life], {
+  const started = spawn(process.execPath, [...loaderArgs(), child, at, life], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const printed: string[] = []

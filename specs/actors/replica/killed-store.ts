@@ -11,9 +11,9 @@ import { createDirectoryVolume, openReplica } from '../../../actors/replica/inde
 import { BlazeError, createNodeEnv, nodeCrypto } from '../../../runtime/index.ts'
 import { authority, device, spaceId, textOf } from './replica-world.ts'
 import { tagOfWrite } from './write-plan.ts'
+import { loaderArgs } from '../../../scripts/typescript/loader.ts'
 
 const writerProgram = fileURLToPath(new URL('./write-load.ts', import.meta.url))
-const tsx = fileURLToPath(import.meta.resolve('tsx'))
 
 export interface KilledStore {
   /** The volume; its store is named `replica`. */
@@ -37,7 +37,7 @@ export async function killedStore(
   writes: number,
   { bodyBytes = 0, wrapper = [] }: KillOptions = {},
 ): Promise<KilledStore> {
-  const writerArgs = ['--import', tsx, writerProgram, at, `${bodyBytes}`]
+  const writerArgs = [...loaderArgs(), writerProgram, at, `${bodyBytes}`]
   const [program = '', ...args] = [...wrapper, process.execPath, ...writerArgs]
   const writer = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   let out = ''

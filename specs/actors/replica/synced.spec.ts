@@ -9,9 +9,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { loaderArgs } from '../../../scripts/typescript/loader.ts'
 
 const program = fileURLToPath(new URL('./synced-program.ts', import.meta.url))
-const tsx = fileURLToPath(import.meta.resolve('tsx'))
 const CALLS = 'trace=write,fsync,fdatasync,rename,renameat,renameat2,link,linkat'
 
 /** One system call that has ended well. */
@@ -51,7 +51,7 @@ function traced(): Call[] | undefined {
   const data = join(at, 'data')
   mkdirSync(data)
   const out = join(at, 'trace')
-  const node = [process.execPath, '--import', tsx, program, data]
+  const node = [process.execPath, ...loaderArgs(), program, data]
   const run = spawnSync('strace', ['-f', '-y', '-s', '64', '-o', out, '-e', CALLS, ...node], {
     encoding: 'utf8',
   })

@@ -9,18 +9,18 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { loaderArgs } from '../../../../scripts/typescript/loader.ts'
 
 const PROCESSES = 5
 const ROUNDS = 3
 const program = fileURLToPath(new URL('./group-child.ts', import.meta.url))
-const tsx = fileURLToPath(import.meta.resolve('tsx'))
 
 class Racer {
   readonly #process: ChildProcess
   readonly #lines: AsyncIterator<string>
 
   constructor(directory: string, app: string) {
-    const child = spawn(process.execPath, ['--import', tsx, program, directory, app], {
+    const child = spawn(process.execPath, [...loaderArgs(), program, directory, app], {
       stdio: ['pipe', 'pipe', 'inherit'],
     })
     this.#process = child
