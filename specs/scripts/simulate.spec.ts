@@ -13,11 +13,12 @@ const programMsMax = 60_000
 async function simulate(
   ...args: readonly string[]
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(
-    process.execPath,
-    [...loaderArgs(), 'scripts/simulate.ts', ...args],
-    { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], timeout: programMsMax, killSignal: 'SIGKILL' },
-  )
+  const child = spawn(process.execPath, [...loaderArgs(), 'scripts/simulate.ts', ...args], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: programMsMax,
+    killSignal: 'SIGKILL',
+  })
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => void (stdout += text))
