@@ -159,7 +159,7 @@ export async function runSpecs(options: {
   for (const file of files.filter((f) => f.alone && !f.last)) await runOne(file)
   for (const file of files.filter((f) => f.last)) await runOne(file)
   process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
-  visits.close()
+  close()
 
   results.sort((a, b) => (a.path < b.path ? -1 : 1))
   return {

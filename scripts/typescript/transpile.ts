@@ -3,7 +3,7 @@
  *
  * Invariant: what runs is what the tree held when the call was made; nothing is kept for a later run.
  */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -19,6 +19,8 @@ export interface Transpiled {
 
 export async function transpile(root: string): Promise<Transpiled> {
   const directory = mkdtempSync(join(tmpdir(), 'blazedb-transpiled-'))
+  // Some processes run as another user.
+  chmodSync(directory, 0o755)
   const close = (): void => rmSync(directory, { recursive: true, force: true })
   try {
     const entryPoints = folders.flatMap((folder) => typescriptBelow(join(root, folder)))
