@@ -1,14 +1,15 @@
 /**
- * The world of the sync campaign: 2 to 8 devices in teams on 1 to 3 blind supervisors, real actors, real crypto, one seed.
+ * The world of the sync campaign: 2 to 8 devices in teams on 1 to 3 supervisors, blind or keyed, real actors, real crypto, one seed.
  * Invariant: everything is drawn from the tools of the world, and whatever is found wrong fails the seed.
  */
 import type { LivingNodes, MakeWorld, NodeWorld, WorldTools } from '../../../actors/testing.ts'
 import { BlazeError } from '../../../runtime/index.ts'
+import { deviceOf, devicesOf } from './campaign-node.ts'
 import type { CampaignNode } from './campaign-node.ts'
 import { DeviceNode } from './device-node.ts'
 import { MisfitScene } from './misfit-scene.ts'
 import { drawPlan } from './plan.ts'
-import type { Plan } from './plan.ts'
+import type { DevicePlan, Plan } from './plan.ts'
 import { RestCheck, standingOf } from './rest-check.ts'
 import { shownOf } from './shown.ts'
 import { startSupervisorNode } from './supervisor-node.ts'
@@ -20,6 +21,13 @@ import { Workload } from './workload.ts'
 const writesPerStepMax = 3
 /** A look at all cells costs more than the rest of a check. */
 const checksPerLook = 4
+
+/** Of all worlds so far. */
+const supervisorsSoFar = { blind: 0, keyed: 0 }
+
+export function supervisorsDrawn(): Readonly<typeof supervisorsSoFar> {
+  return supervisorsSoFar
+}
 
 export const world: MakeWorld<CampaignNode> = (tools) => {
   const campaign = new Campaign(tools)
@@ -53,7 +61,11 @@ class Campaign {
     this.#tools = tools
     this.#plan = drawPlan(tools.random)
     const { teams, supervisors, large } = this.#plan
-    this.names = [...supervisors, ...teams.flatMap(({ devices }) => devices.map(({ name }) => name))]
+    const members = teams.flatMap(({ devices }) => devices.filter(({ beside }) => beside !== undefined))
+    supervisorsSoFar.keyed += members.length
+    supervisorsSoFar.blind += supervisors.length - members.length
+    const alone = teams.flatMap(({ devices }) => devices.filter(({ beside }) => beside === undefined))
+    this.names = [...supervisors, ...alone.map(({ name }) => name)]
     for (const team of teams)
       this.#teams.set(
         team.name,
@@ -75,20 +87,26 @@ class Campaign {
 
   async start(node: NodeWorld): Promise<CampaignNode> {
     await this.#misfit.beforeStart(node)
-    const started = this.#plan.supervisors.includes(node.name)
-      ? await startSupervisorNode(node)
-      : await this.#startDevice(node)
-    this.#running.set(node.name, started)
-    if (started.kind === 'supervisor') {
-      for (const tell of this.#waiting.get(node.name) ?? []) tell(started)
-      this.#waiting.delete(node.name)
+    const { name } = node
+    if (!this.#plan.supervisors.includes(name)) {
+      const device = this.#deviceAt(node, (plan) => plan.name === name)
+      if (device === undefined) throw new Error(`nobody planned ${name}`)
+      this.#running.set(name, await device.start())
+      return device
     }
+    const member = this.#deviceAt(node, (plan) => plan.beside === name)
+    const started = await startSupervisorNode(node, member)
+    this.#running.set(name, started)
+    for (const tell of this.#waiting.get(name) ?? []) tell(started)
+    this.#waiting.delete(name)
+    // The supervisor serves without it; what fails here is tried again as for one that joins late.
+    if (member !== undefined) await this.#catch(member.start())
     return started
   }
 
   async step(nodes: LivingNodes<CampaignNode>): Promise<void> {
     const { random } = this.#tools
-    const devices = [...nodes.values()].filter((node) => node.kind === 'device')
+    const devices = devicesOf(nodes)
     this.#misfit.step(nodes)
     const device = devices[Math.floor(random() * devices.length)]
     const kind = random()
@@ -115,7 +133,7 @@ class Campaign {
 
   async quiescent(nodes: LivingNodes<CampaignNode>): Promise<boolean> {
     this.check(nodes)
-    const devices = [...nodes.values()].filter((node) => node.kind === 'device')
+    const devices = devicesOf(nodes)
     for (const device of devices) {
       if (device.busy) continue
       if (device.client === undefined) void this.#catch(device.joinLate())
@@ -125,23 +143,21 @@ class Campaign {
   }
 
   why(nodes: LivingNodes<CampaignNode>): string {
-    return [...nodes.values()]
-      .flatMap((node) => (node.kind === 'device' ? [standingOf(node)] : []))
-      .join('; ')
+    return devicesOf(nodes).map(standingOf).join('; ')
   }
 
   async finish(nodes: LivingNodes<CampaignNode>): Promise<void> {
-    await this.#rest.check([...nodes.values()].filter((node) => node.kind === 'device'))
+    await this.#rest.check(devicesOf(nodes))
     this.check(nodes)
   }
 
-  async #startDevice(node: NodeWorld): Promise<DeviceNode> {
+  #deviceAt(node: NodeWorld, isIt: (plan: DevicePlan) => boolean): DeviceNode | undefined {
     for (const { name, devices } of this.#plan.teams) {
-      const plan = devices.find((device) => device.name === node.name)
+      const plan = devices.find(isIt)
       const team = this.#teams.get(name)
-      if (plan !== undefined && team !== undefined) return new DeviceNode(node, plan, team).start()
+      if (plan !== undefined && team !== undefined) return new DeviceNode(node, plan, team)
     }
-    throw new Error(`nobody planned ${node.name}`)
+    return undefined
   }
 
   /** Somebody reads everything in the middle of it all. */
@@ -163,7 +179,7 @@ class Campaign {
     if (device.home !== team.home) await device.move()
   }
 
-  async #catch(work: Promise<void>): Promise<void> {
+  async #catch(work: Promise<unknown>): Promise<void> {
     try {
       await work
     } catch (error) {
@@ -172,7 +188,7 @@ class Campaign {
   }
 
   *#devices(): Iterable<DeviceNode> {
-    for (const node of this.#running.values()) if (node.kind === 'device') yield node
+    for (const node of this.#running.values()) yield* deviceOf(node)
   }
 
   #supervisor(name: string): Promise<SupervisorNode> {

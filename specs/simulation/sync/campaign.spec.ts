@@ -39,7 +39,8 @@ test('the seeds were not spared: every kind of fault happened, and machines went
   ])
     assert.ok((faults[kind] ?? 0) > 50, `${kind}: ${faults[kind] ?? 0}`)
   console.log((await summary()).join('\n'))
-  const { machines } = await details()
+  const { machines, supervisors } = await details()
+  assert.ok(supervisors.keyed > 30 && supervisors.blind > 30, JSON.stringify(supervisors))
   const share =
     machines.reduce((sum, { places, missing }) => sum + 1 - missing.length / places, 0) / machines.length
   assert.ok(share > 0.75, `${share}`)

@@ -1,6 +1,7 @@
 /** The campaign as `npm run simulate` and the specs run it. */
 import './visits.ts'
 import type { SimulateOptions } from '../../../actors/testing.ts'
+import { supervisorsDrawn } from './campaign-world.ts'
 import { machineVisits, visitLines } from './visits.ts'
 import type { MachineVisits } from './visits.ts'
 
@@ -15,11 +16,15 @@ export const options: SimulateOptions = {
   clockJumpMsMax: 480_000,
 }
 
-/** What the runs so far have visited. */
-export function summary(): Promise<readonly string[]> {
-  return visitLines()
+/** What the runs so far were made of, and what they have visited. */
+export async function summary(): Promise<readonly string[]> {
+  const { blind, keyed } = supervisorsDrawn()
+  return [`supervisors: ${blind} blind, ${keyed} keyed`, ...(await visitLines())]
 }
 
-export function details(): Promise<{ readonly machines: readonly MachineVisits[] }> {
-  return machineVisits().then((machines) => ({ machines }))
+export async function details(): Promise<{
+  readonly supervisors: ReturnType<typeof supervisorsDrawn>
+  readonly machines: readonly MachineVisits[]
+}> {
+  return { supervisors: supervisorsDrawn(), machines: await machineVisits() }
 }

@@ -3,11 +3,12 @@
  * Invariant: it holds one client at a time, and none while its directory is being moved.
  */
 import { BlazeError, joinIn, openIn, RemoteNode } from '../../../actors/index.ts'
-import type { BlazeDBClient, World } from '../../../actors/index.ts'
+import type { BlazeDBClient, Volume, World } from '../../../actors/index.ts'
 import { partsOf } from '../../../actors/client/client.ts'
 import { createSimulatedFiles } from '../../../actors/replica/index.ts'
 import { nodeCrypto, toHex } from '../../../runtime/index.ts'
 import type { NodeWorld } from '../../../actors/testing.ts'
+import { volumeAt } from './directory.ts'
 import type { DevicePlan } from './plan.ts'
 import type { ShownDoc } from './shown.ts'
 import type { Team } from './team.ts'
@@ -52,7 +53,7 @@ export class DeviceNode {
 
   /** First start and every other one. A late device without a directory stays without a client. */
   async start(): Promise<this> {
-    const isNew = (await this.node.volume.list('')).length === 0
+    const isNew = (await this.#volume.list('')).length === 0
     if (!isNew) await this.reopen()
     else if (this.plan.arrival === 'founder') {
       const client = await openIn(this.#world(), { name: this.name, at: 'db', key })
@@ -85,7 +86,7 @@ export class DeviceNode {
   async joinLate(): Promise<void> {
     if (this.client !== undefined || this.busy) return
     await this.alone(async () => {
-      if ((await this.node.volume.list('')).length > 0) return this.reopen()
+      if ((await this.#volume.list('')).length > 0) return this.reopen()
       await this.join(await this.#patiently(this.team.invite(this.plan.role)))
     })
   }
@@ -112,8 +113,9 @@ export class DeviceNode {
       await work()
     } catch (error) {
       if (!(error instanceof BlazeError)) throw error
-      const { arrival } = this.plan
-      if (this.client === undefined && (arrival === 'founder' || arrival === 'invited')) this.node.exit()
+      const { arrival, beside } = this.plan
+      const isNeeded = beside === undefined && (arrival === 'founder' || arrival === 'invited')
+      if (this.client === undefined && isNeeded) this.node.exit()
     } finally {
       this.busy = false
     }
@@ -147,6 +149,11 @@ export class DeviceNode {
     })
   }
 
+  /** The whole disk, or what the supervisor leaves of it. */
+  get #volume(): Volume {
+    return this.plan.beside === undefined ? this.node.volume : volumeAt(this.node.volume, 'member')
+  }
+
   #world(): World {
     const { node } = this
     return {
@@ -158,7 +165,7 @@ export class DeviceNode {
       pid: 1,
       isRunning: (pid) => pid === 1,
       groupDirectory: (name) => `/groups/${name}`,
-      volume: () => node.volume,
+      volume: () => this.#volume,
       files: createSimulatedFiles(),
     }
   }

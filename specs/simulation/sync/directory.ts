@@ -16,6 +16,22 @@ const everything = { gte: Uint8Array.of(0), lt: Uint8Array.of(255, 255), limit: 
 /** First byte of the key of a store's format row: another value there is another version, not damage. */
 const formatKey = 0x66
 
+/** A directory of a volume, as a volume. */
+export function volumeAt(volume: Volume, directory: string): Volume {
+  const inside = (name: string): string => (name === '' ? directory : `${directory}/${name}`)
+  return {
+    at: `${volume.at}/${directory}`,
+    readFile: (name) => volume.readFile(inside(name)),
+    writeFile: (name, bytes) => volume.writeFile(inside(name), bytes),
+    private: () => volume.private(),
+    createFile: (name, bytes) => volume.createFile(inside(name), bytes),
+    readPrivate: (name) => volume.readPrivate(inside(name)),
+    openStore: (name) => volume.openStore(inside(name)),
+    list: (name) => volume.list(inside(name)),
+    remove: (name) => volume.remove(inside(name)),
+  }
+}
+
 export async function copyDirectory(volume: Volume, under = ''): Promise<DirectoryCopy> {
   const stores = new Map<string, Rows>()
   const files = new Map<string, Uint8Array>()

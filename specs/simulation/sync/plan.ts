@@ -11,6 +11,8 @@ export interface DevicePlan {
   readonly team: string
   readonly arrival: Arrival
   readonly role: 'writer' | 'reader'
+  /** The supervisor in whose process it lives: that one is keyed. */
+  readonly beside?: string
 }
 
 export interface TeamPlan {
@@ -55,6 +57,8 @@ const misfits: readonly Misfit[] = [
 
 const devicesMin = 2
 const devicesMax = 8
+/** Of the worlds in which a supervisor can be keyed, those in which all are. */
+const keyedShare = 0.4
 
 export function drawPlan(random: () => number): Plan {
   // Powers, so that most worlds are small.
@@ -84,17 +88,31 @@ export function drawPlan(random: () => number): Plan {
     : (writers[Math.floor(random() * writers.length)]?.name ?? 'a1')
   const isAnyLate = teams.some(({ devices }) => devices.some(({ arrival }) => arrival === 'late'))
   const clone: DevicePlan = { name: 'clone', team: team?.name ?? '', arrival: 'clone', role: 'writer' }
+  const withClone = (one: TeamPlan): TeamPlan =>
+    misfit === 'device cloned' && one === team ? { ...one, devices: [...one.devices, clone] } : one
+  // Whoever joined at a supervisor that all others have left is known to nobody at the next one.
+  const moves = hosts > 1 && misfit === 'nothing' && random() < 0.5 && !isAnyLate
+  const large = random() < 0.25 ? 0.1 : 0
+  const pace = 0.4 + 0.6 * random()
+  const isKeyed = !moves && !misfit.startsWith('supervisor') && (pace * 1_000) % 1 < keyedShare
+  const plans = teams.map(withClone)
   return {
     supervisors,
-    teams:
-      misfit === 'device cloned'
-        ? teams.map((one) => (one === team ? { ...one, devices: [...one.devices, clone] } : one))
-        : teams,
+    teams: isKeyed ? plans.map((one) => besideItsSupervisor(one, victim)) : plans,
     misfit,
     victim,
-    // Whoever joined at a supervisor that all others have left is known to nobody at the next one.
-    moves: hosts > 1 && misfit === 'nothing' && random() < 0.5 && !isAnyLate,
-    large: random() < 0.25 ? 0.1 : 0,
-    pace: 0.4 + 0.6 * random(),
+    moves,
+    large,
+    pace,
   }
+}
+
+/** The second device of the team lives with the supervisor, unless something befalls its own directory. */
+function besideItsSupervisor(team: TeamPlan, victim: string): TeamPlan {
+  const devices = team.devices.map((device, place) =>
+    place === 1 && device.name !== victim && device.arrival === 'invited'
+      ? { ...device, beside: team.home }
+      : device,
+  )
+  return { ...team, devices }
 }
