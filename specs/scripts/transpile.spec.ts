@@ -12,9 +12,9 @@ import { transpile } from '../../scripts/typescript/transpile.ts'
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
 test('a transpiled tree runs under the names of its files, is there for every user, and goes without a trace', async () => {
-  const { loader, close } = await transpile(root.replace(/\/$/, ''))
-  const directory = join(dirname(fileURLToPath(loader)), '..', '..')
-  const environment = { ...process.env, [loaderVariable]: loader }
+  const transpiled = await transpile(root.replace(/\/$/, ''))
+  const directory = join(dirname(fileURLToPath(transpiled.loader)), '..', '..')
+  const environment = { ...process.env, [loaderVariable]: transpiled.loader }
   const module = JSON.stringify(new URL('../../runtime/limits.ts', import.meta.url).href)
   const childSpec = JSON.stringify(new URL('../../runtime/supervision/child-spec.ts', import.meta.url).href)
   const program = `
@@ -33,7 +33,7 @@ test('a transpiled tree runs under the names of its files, is there for every us
   const begin = lines.findIndex((text) => text.includes('function checkChildSpec'))
   assert.ok(Number(line) > begin && Number(line) < begin + 15, `${line} is in the function at ${begin}`)
   assert.is(statSync(directory).mode & 0o055, 0o055)
-  close()
+  transpiled.close()
   assert.is(existsSync(directory), false)
 })
 
