@@ -30,7 +30,6 @@ const homes: readonly { library: RegExp; home: RegExp; say: string }[] = [
   { library: /^(node:)?crypto$/, home: /^runtime\/crypto\//, say: 'runtime/crypto/' },
   { library: /^cborg(\/|$)/, home: /^specs\//, say: 'specs/' },
   { library: /^(node:)?(net|tls|dgram)$/, home: /^transports\//, say: 'transports/' },
-  { library: /^(@peculiar\/x509|reflect-metadata)$/, home: /^transports\//, say: 'transports/' },
   { library: /^(fastify|pino|commander|smol-toml|zod)(\/|$)/, home: /^server\//, say: 'server/' },
   {
     library: /^(node:)?(fs|child_process|http|https)(\/|$)/,
