@@ -3,7 +3,8 @@
  * other (`scripts/mutants/*.patch`) in a copy of the tree, and lets the unchanged campaign look for it, from seed 1. Exit codes: 0 when at
  * most one rule in twenty is not missed, 1 when more are, or a patch does not fit or compile.
  *
- * Invariant: a mutant counts as found only by a seed that fails and is named; one that does not fit, compile or end is no find.
+ * Invariant: a mutant counts as found only by a named seed that fails with it and holds without it; one that does not fit, compile or end
+ * is no find.
  */
 import { spawn } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
@@ -17,7 +18,14 @@ import type { LongLane } from './long-lane.ts'
 
 interface Outcome {
   readonly mutant: string
-  readonly result: 'found' | 'survived' | 'does not fit' | 'does not compile' | 'took too long' | 'no result'
+  readonly result:
+    | 'found'
+    | 'survived'
+    | 'does not fit'
+    | 'does not compile'
+    | 'took too long'
+    | 'no result'
+    | 'fails without it too'
   /** Seeds until it was found, or that were tried. */
   readonly seeds: number
   readonly seconds: number
@@ -117,23 +125,31 @@ async function judge(name: string, copy: string, search: Search): Promise<Outcom
     return outcome('does not fit', 0, error instanceof Error ? error.message : String(error))
   }
   write(changes, copy, 'after')
+  let isMutated = true
+  const undo = (): void => {
+    if (isMutated) write(changes, copy, 'before')
+    isMutated = false
+  }
   try {
     const wrong = [...(await typeErrors(copy))].find((error) => !search.known.has(error))
     if (wrong !== undefined) return outcome('does not compile', 0, wrong)
-    const campaign = await run(copy, simulator(search.seeds), search.limitMs)
+    const campaign = await run(copy, simulator(['--seeds', search.seeds]), search.limitMs)
     if (campaign.code === 0) return outcome('survived', search.seeds, '')
     if (campaign.code === null)
       return outcome('took too long', 0, `more than ${search.limitMs / 60_000} minutes`)
     const { failed, problem } = resultOf(campaign.stdout)
-    return failed === undefined ? outcome('no result', 0, campaign.stderr) : outcome('found', failed, problem)
+    if (failed === undefined) return outcome('no result', 0, campaign.stderr)
+    undo()
+    const { code } = await run(copy, simulator(['--seed', failed]), search.limitMs)
+    return outcome(code === 0 ? 'found' : 'fails without it too', failed, problem)
   } finally {
-    write(changes, copy, 'before')
+    undo()
   }
 }
 
 /** A tree that fails by itself would find every mutant. */
 async function expectSound(copy: string, limitMs: number): Promise<void> {
-  const { code, stdout, stderr } = await run(copy, simulator(controlSeeds), limitMs)
+  const { code, stdout, stderr } = await run(copy, simulator(['--seeds', controlSeeds]), limitMs)
   if (code === 0) return
   throw new Error(`the tree itself fails the campaign: ${resultOf(stdout).problem || stderr}`)
 }
@@ -146,8 +162,8 @@ async function typeErrors(copy: string): Promise<Set<string>> {
   return new Set(stdout.split('\n').filter((line) => line.includes('error TS')))
 }
 
-function simulator(seeds: number): string[] {
-  return ['--import', import.meta.resolve('tsx'), 'scripts/simulate.ts', '--seeds', String(seeds), '--json']
+function simulator(seeds: readonly [option: string, number: number]): string[] {
+  return ['--import', import.meta.resolve('tsx'), 'scripts/simulate.ts', ...seeds.map(String), '--json']
 }
 
 function resultOf(stdout: string): { readonly failed: number | undefined; readonly problem: string } {

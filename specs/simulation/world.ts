@@ -51,8 +51,11 @@ export class SimulatedWorld {
     return volume
   }
 
-  /** `quotaBytes`: of live records, for each database. */
-  async startSupervisor({ quotaBytes }: { quotaBytes?: number } = {}): Promise<Supervisor> {
+  /** `quotaBytes`: of live records, for each database; `rateBytes`: of records a second, from each device. */
+  async startSupervisor({
+    quotaBytes,
+    rateBytes,
+  }: { quotaBytes?: number; rateBytes?: number } = {}): Promise<Supervisor> {
     this.supervisor = await this.settle(
       startSupervisor({
         world: {
@@ -63,6 +66,7 @@ export class SimulatedWorld {
         },
         listen: PI,
         quotaBytes,
+        rateBytes,
       }),
     )
     this.firstCode ||= this.supervisor.enrolment() ?? ''
