@@ -1,8 +1,8 @@
 /** Door of the actors, and of the package: the client API, and what the supervisor is built from. */
 
 // For the supervisor.
-export { acceptedConnection, DATABASE_REGISTER, INVITE_REGISTER } from './connection/index.ts'
-export { parseDatabaseRegistration, parseInviteRegistration } from './connection/index.ts'
+export { acceptedConnection, DATABASE_REGISTER, INVITE_REGISTER, TEAM_INTRODUCE } from './connection/index.ts'
+export { parseDatabaseRegistration, parseIntroduction, parseInviteRegistration } from './connection/index.ts'
 export type { AcceptedMessage, Admission, ConnectionAccess, ConnectionClient } from './connection/index.ts'
 export { createDirectoryVolume } from './replica/index.ts'
 export type { OrderedStore, StoreOperation, Volume } from './replica/index.ts'

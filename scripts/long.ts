@@ -9,6 +9,7 @@ import { fuzzLane } from './long/fuzz.ts'
 import { killLane } from './long/kill.ts'
 import { mutantsLane } from './long/mutants.ts'
 import { simulateLane } from './long/simulate.ts'
+import { slowPeerLane } from './long/slow-peer.ts'
 import type { LongLane } from './long/long-lane.ts'
 
 const lanes: Readonly<Record<string, LongLane>> = {
@@ -16,6 +17,7 @@ const lanes: Readonly<Record<string, LongLane>> = {
   kill: killLane,
   mutants: mutantsLane,
   simulate: simulateLane,
+  'slow-peer': slowPeerLane,
 }
 
 function usage(): string {

@@ -40,7 +40,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
       .command(name)
       .description(description)
       .option('--data <dir>', 'data directory (default ./blazedb-data)')
-      .option('--config <file>', 'TOML file with data, listen, ops, advertise, local, quota, proxied')
+      .option('--config <file>', 'TOML file with data, listen, ops, advertise, local, quota, rate, proxied')
       .option('--json', 'JSON for programs')
       .action(async (flags: Flags) => {
         exitCode = await run(flags).catch((error: unknown) => report(error, flags.json === true))
@@ -53,11 +53,12 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
       'what codes name (default: the listen address, or the first LAN address)',
     )
     .option('--quota <size>', 'what each database may have, like 512 MiB (default none)')
+    .option('--rate <size>', 'what each device may send a second, like 1 MiB (default none)')
     .option('--proxied <url>', 'where a proxy that ends TLS forwards WebSocket to (default none)')
     .option('--local <dir>', 'where apps of this device find it (default: in the home directory; or none)')
     .addHelpText(
       'after',
-      '\nEnvironment: BLAZEDB_DATA, _LISTEN, _OPS, _ADVERTISE, _LOCAL, _QUOTA, _PROXIED, _CONFIG. Flags win, then environment, then file.',
+      '\nEnvironment: BLAZEDB_DATA, _LISTEN, _OPS, _ADVERTISE, _LOCAL, _QUOTA, _RATE, _PROXIED, _CONFIG. Flags win, then environment, then file.',
     )
   define('enroll', 'make another enrolment code on the running supervisor', runEnroll)
   define('status', 'show what the running supervisor does', runStatus)

@@ -8,7 +8,7 @@ import { acceptedConnection } from '../actors/index.ts'
 import type { AcceptedMessage } from '../actors/index.ts'
 import type { Behaviour, Context, CryptoProvider, Ref } from '../runtime/index.ts'
 import { limits, reducer } from '../runtime/index.ts'
-import { addressOf, refuseLink } from '../transports/index.ts'
+import { addressOf, HeldBytes, refuseLink } from '../transports/index.ts'
 import type { Link } from '../transports/index.ts'
 import { PendingTable } from './access/index.ts'
 import { createDesk } from './desk.ts'
@@ -31,6 +31,7 @@ interface Client {
 interface Clients {
   readonly byName: Map<string, Client>
   readonly pending: PendingTable
+  readonly held: HeldBytes
   refused: number
   draining: boolean
 }
@@ -51,6 +52,7 @@ export function clients(options: ClientsOptions): Behaviour<ClientsMessage> {
     init: () => ({
       byName: new Map(),
       pending: new PendingTable(options.desk.env),
+      held: new HeldBytes(),
       refused: 0,
       draining: false,
     }),
@@ -75,9 +77,10 @@ export function clients(options: ClientsOptions): Behaviour<ClientsMessage> {
       }
       return state
     },
-    inspect: ({ byName, pending, refused }) => ({
+    inspect: ({ byName, pending, held, refused }) => ({
       connected: byName.size,
       pending: pending.size,
+      heldBytes: held.bytes,
       accepted,
       refused,
     }),
@@ -119,6 +122,7 @@ function accept(
       crypto,
       identity: options.identity(),
       access: desk,
+      held: state.held,
     }),
     restart: 'temporary',
     stopBudgetMs: limits.clientStopMs,

@@ -27,6 +27,8 @@ export interface ServeConfig {
   readonly proxied: NetworkEndpoint | undefined
   /** Bytes of live records that each database may have; undefined: no limit but the disk. */
   readonly quotaBytes: number | undefined
+  /** Bytes of records a second that each device may send; undefined: as fast as it can. */
+  readonly rateBytes: number | undefined
   /** Where apps of this device find the supervisor. */
   readonly local: 'default' | 'none' | { readonly directory: string }
 }
@@ -39,7 +41,7 @@ export interface ConfigSources {
   readFile(path: string): string
 }
 
-const keys = ['data', 'listen', 'ops', 'advertise', 'local', 'quota', 'proxied'] as const
+const keys = ['data', 'listen', 'ops', 'advertise', 'local', 'quota', 'rate', 'proxied'] as const
 type Key = (typeof keys)[number]
 
 const defaults: Readonly<Record<Exclude<Key, 'advertise'>, string>> = {
@@ -48,6 +50,7 @@ const defaults: Readonly<Record<Exclude<Key, 'advertise'>, string>> = {
   ops: 'http://127.0.0.1:8081',
   local: 'default',
   quota: 'none',
+  rate: 'none',
   proxied: 'none',
 }
 
@@ -111,7 +114,7 @@ const proxiedShape = z.string().transform((text, ctx) => {
 
 const units = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 } as const
 
-const quotaShape = z.string().transform((text, ctx) => {
+const sizeShape = z.string().transform((text, ctx) => {
   if (text === 'none') return undefined
   const [, digits, unit] = /^(\d{1,6}) ?(B|KiB|MiB|GiB|TiB)$/.exec(text) ?? []
   const bytes = Number(digits) * units[unit as keyof typeof units]
@@ -127,6 +130,7 @@ const fileShape = z.strictObject({
   advertise: z.string().optional(),
   local: z.string().optional(),
   quota: z.string().optional(),
+  rate: z.string().optional(),
   proxied: z.string().optional(),
 })
 
@@ -152,7 +156,8 @@ export function resolveConfig(sources: ConfigSources): ServeConfig {
     ops: read('ops', opsShape),
     advertise: find('advertise').text === undefined ? undefined : read('advertise', advertiseShape),
     local: read('local', localShape),
-    quotaBytes: read('quota', quotaShape),
+    quotaBytes: read('quota', sizeShape),
+    rateBytes: read('rate', sizeShape),
     proxied: read('proxied', proxiedShape),
   }
 }

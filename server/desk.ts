@@ -9,13 +9,15 @@ import {
   INVITE_REGISTER,
   mayAdminister,
   parseDatabaseRegistration,
+  parseIntroduction,
   parseInviteRegistration,
   roleNumber,
+  TEAM_INTRODUCE,
 } from '../actors/index.ts'
 import type { Admission, ConnectionAccess, ConnectionClient } from '../actors/index.ts'
 import { BlazeError, equalBytes, toHex } from '../runtime/index.ts'
 import type { Env } from '../runtime/index.ts'
-import type { AccessStore, AttemptTable, RefusalLog } from './access/index.ts'
+import type { AccessStore, AttemptTable, RateTable, RefusalLog } from './access/index.ts'
 import type { Lease, Storage } from './storage.ts'
 
 export interface DeskOptions {
@@ -25,6 +27,8 @@ export interface DeskOptions {
   readonly storage: Storage
   readonly attempts: AttemptTable
   readonly refusals: RefusalLog
+  /** Absent: devices may send as fast as they can. */
+  readonly rates?: RateTable | undefined
 }
 
 export interface Visitor {
@@ -96,6 +100,9 @@ class ConnectionDesk implements Desk {
       case INVITE_REGISTER:
         await this.#registerInvite(client, body)
         break
+      case TEAM_INTRODUCE:
+        await this.#introduce(client, body)
+        break
       default:
         throw new BlazeError('NOT_SUPPORTED', `operation ${operation} is not known here`)
     }
@@ -116,6 +123,10 @@ class ConnectionDesk implements Desk {
       return this.#keep(lease)
     lease.release()
     throw new BlazeError('FORBIDDEN', 'this device does not belong to the space')
+  }
+
+  admit(client: ConnectionClient, bytes: number): void {
+    this.#options.rates?.take(toHex(client.deviceKey), bytes)
   }
 
   ended(error: BlazeError, secured: boolean): void {
@@ -192,6 +203,26 @@ class ConnectionDesk implements Desk {
     }
     await this.#access().registerInvite({ id: inviteId, spaceId, channelKey, role, expiresMs, box })
     this.#options.env.log.info('invite.registered', { space: toHex(spaceId), id: toHex(inviteId) })
+  }
+
+  /** A member that joined at a supervisor which the others have left: nobody here has heard of it. */
+  async #introduce(client: ConnectionClient, body: Uint8Array): Promise<void> {
+    const { spaceId, entries } = parseIntroduction(body.slice())
+    if (this.#access().spaceHost(spaceId) === undefined)
+      throw new BlazeError('UNKNOWN_SPACE', 'this supervisor does not host the space')
+    const lease = await this.#options.storage.lease(spaceId, () => this.#visitor.lost())
+    const isMember = (): boolean => lease.space.team.role(client.deviceKey) !== undefined
+    try {
+      if (!isMember()) await lease.space.learn({ entries })
+      if (!isMember())
+        throw new BlazeError('FORBIDDEN', 'these entries do not make this device a member of the space')
+    } finally {
+      lease.release()
+    }
+    this.#options.env.log.info('member.introduced', {
+      space: toHex(spaceId),
+      device: toHex(client.deviceKey),
+    })
   }
 
   #access(): AccessStore {

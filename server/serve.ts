@@ -54,6 +54,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     ...(advertise === undefined ? {} : { advertise }),
     ...(localDirectory === undefined ? {} : { localDirectory }),
     quotaBytes: config.quotaBytes,
+    rateBytes: config.rateBytes,
     ...(config.proxied === undefined ? {} : { proxied: config.proxied }),
     control: options.control,
     operations: config.ops,

@@ -17,7 +17,7 @@ import type {
   NetworkEndpoint,
   Transport,
 } from '../transports/index.ts'
-import { AttemptTable, RefusalLog } from './access/index.ts'
+import { AttemptTable, RateTable, RefusalLog } from './access/index.ts'
 import type { AccessStore, EnrolmentSecret } from './access/index.ts'
 import { clients } from './client.ts'
 import type { ClientsMessage } from './client.ts'
@@ -56,6 +56,8 @@ export interface SupervisorOptions {
   readonly localDirectory?: string
   /** Bytes of live records that each database may have; undefined: no limit but the disk. */
   readonly quotaBytes?: number | undefined
+  /** Bytes of records a second that each device may send, over a minute; undefined: as fast as it can. */
+  readonly rateBytes?: number | undefined
   /** Absent: no control socket. */
   readonly control?: ControlPlace
   /** Absent: no HTTP. */
@@ -165,8 +167,10 @@ class Tree implements Supervisor {
     await this.#access.ready()
     const identity = await openIdentity({ volume, env, crypto })
     this.#identity = identity
+    const { rateBytes } = this.#options
     const desk = {
       env,
+      rates: rateBytes === undefined ? undefined : new RateTable(env, rateBytes),
       access: () => this.#access.current(),
       storage: this.#storage,
       attempts: new AttemptTable(env),

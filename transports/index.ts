@@ -21,6 +21,7 @@ export {
   dialChannel,
   encodeErrorBody,
   frameType,
+  HeldBytes,
   parseErrorBody,
   refuseLink,
 } from './channel/index.ts'

@@ -135,7 +135,7 @@ function sentenceOf(status: SyncStatus): string {
     case 'damaged':
       return `stored data is damaged${reason}; reopen the database, restore it if that fails`
     case 'quota':
-      return `the quota on ${remote} is used up${reason}; delete data or raise it`
+      return `the quota on ${remote} is used up${reason}; delete data or raise it, deletions are always taken`
     case 'clockSkew':
       return `this device and ${remote} are ${formatOffset(status.clockOffsetMs ?? 0)} apart: nothing is written here until that is less than 5 minutes; set the clock that is wrong`
     case 'held':

@@ -14,7 +14,7 @@ import {
   type Ref,
   type Signer,
 } from '../../runtime/index.ts'
-import { acceptChannel, type Channel, type Link } from '../../transports/index.ts'
+import { acceptChannel, type Channel, type HeldBytes, type Link } from '../../transports/index.ts'
 import { relay, type RelayMessage } from '../relay/index.ts'
 import { formatDeviceId, type Space } from '../team/index.ts'
 import { acceptedMachine, type ConnectionEvent } from './machine.ts'
@@ -45,6 +45,8 @@ export interface ConnectionAccess {
   request(client: ConnectionClient, operation: number, body: Uint8Array): Promise<Uint8Array>
   /** `UNKNOWN_SPACE`, `FORBIDDEN`. `release` is called once, when the relay has ended. */
   openSpace(client: ConnectionClient, spaceId: Uint8Array): Promise<{ space: Space; release(): void }>
+  /** A part with so many bytes of records has come, deletions not counted. Throws `QUOTA` when the client has sent too much of late. */
+  admit?(client: ConnectionClient, bytes: number): void
   /** The connection has ended otherwise than in order. `secured`: its client had been let in. */
   ended?(error: BlazeError, secured: boolean): void
 }
@@ -59,6 +61,8 @@ export interface AcceptedOptions {
     readonly device: Signer
   }
   readonly access: ConnectionAccess
+  /** What the channels of all connections hold together. */
+  readonly held?: HeldBytes
 }
 
 export type AcceptedMessage =
@@ -116,7 +120,7 @@ class AcceptedCell {
   }
 
   secure(): void {
-    const { link, crypto, identity, access } = this.#o
+    const { link, crypto, identity, access, held } = this.#o
     this.#ctx.run(
       () =>
         acceptChannel(link, {
@@ -126,6 +130,7 @@ class AcceptedCell {
           ...(identity.retiredKeys === undefined ? {} : { retiredKeys: identity.retiredKeys }),
           pairingStaticKey: identity.pairingKey,
           device: identity.device,
+          held,
           psk: (id) => access.psk(id),
           authorize: (client) => access.authorize(client),
         }),
@@ -268,6 +273,7 @@ class AcceptedCell {
         peer: client.deviceKey,
         stream: session.stream(stream),
         crypto: this.#o.crypto,
+        ...this.#admission(client),
         // Whatever ended it, the client was told in `spoiled`, takes the stream back and opens another.
         ended: () => {},
         violated: (error) => session.close(error),
@@ -282,6 +288,11 @@ class AcceptedCell {
     })
     session.route(stream, ref)
     return { type: 'connection.opened' }
+  }
+
+  #admission(client: ConnectionClient): { admit?: (bytes: number) => void } {
+    const { access } = this.#o
+    return access.admit === undefined ? {} : { admit: (bytes) => access.admit?.(client, bytes) }
   }
 
   #endRelay(stream: number, error: BlazeError, tell: boolean): void {

@@ -10,7 +10,12 @@ import { settleRequest } from './dialed-request.ts'
 import { ceilingOf, failure, faultOf, isFinal } from './fault.ts'
 import { Health } from './health.ts'
 import type { ConnectionEvent } from './machine.ts'
-import { DATABASE_REGISTER, encodeDatabaseRegistration } from './request.ts'
+import {
+  DATABASE_REGISTER,
+  encodeDatabaseRegistration,
+  encodeIntroduction,
+  TEAM_INTRODUCE,
+} from './request.ts'
 import { RelaySlot } from './relay-slot.ts'
 import { Route } from './route.ts'
 import { dialRoute, secureEndpoint, secureLink, type Secured } from './secure-link.ts'
@@ -33,6 +38,8 @@ export class DialedCell {
   #peer: Uint8Array | undefined
   readonly #relays: RelaySlot
   #registered: boolean
+  /** Whether the supervisor, which does not know this device as a member, was shown what makes it one. */
+  #introduction: 'none' | 'due' | 'made' = 'none'
   #serverKey: Uint8Array
   #retry: Timer | undefined
   /** A channel that is to take the place of the one in use is being made. */
@@ -98,13 +105,20 @@ export class DialedCell {
     const session = this.#session
     const attempt = this.#attempt
     if (session === undefined) return
-    if (this.#registered || register === undefined) {
+    const name = this.#registered ? undefined : register
+    const introduces = this.#introduction === 'due'
+    if (name === undefined && !introduces) {
       this.#ctx.send({ type: 'connection.registered' })
       return
     }
-    const body = encodeDatabaseRegistration({ name: register, spaceId: space.spaceId })
+    const { spaceId, team } = space
     this.#ctx.run(
-      () => session.request(DATABASE_REGISTER, body, limits.requestTimeoutMs),
+      async () => {
+        const ask = (operation: number, body: Uint8Array): Promise<Uint8Array> =>
+          session.request(operation, body, limits.requestTimeoutMs)
+        if (introduces) await ask(TEAM_INTRODUCE, encodeIntroduction({ spaceId, entries: team.entries() }))
+        if (name !== undefined) await ask(DATABASE_REGISTER, encodeDatabaseRegistration({ name, spaceId }))
+      },
       (result) =>
         result.ok ? { type: 'dialed.registered', attempt } : failure(attempt, faultOf(result.error)),
     )
@@ -170,6 +184,7 @@ export class DialedCell {
         return { type: 'connection.refused' }
       case 'dialed.registered':
         this.#registered = true
+        if (this.#introduction === 'due') this.#introduction = 'made'
         return this.#isLate(message.attempt, 'authenticated') ? undefined : { type: 'connection.registered' }
       case 'dialed.failed':
         // The end of a link may be told by more than one of those who used it.
@@ -179,10 +194,10 @@ export class DialedCell {
         this.#relayMoved()
         return undefined
       case 'dialed.relayEnded':
-        if (this.#relays.ended(message.relay, message.error)) {
-          this.#error = message.error
-          this.#report()
-        }
+        if (!this.#relays.ended(message.relay, message.error)) return undefined
+        this.#error = message.error
+        if (this.#isUnknown(message.error)) return { type: 'connection.failed' }
+        this.#report()
         return undefined
       case 'dialed.reopen':
         // Hanging up cancels the timer: there is a session, and no relay.
@@ -226,6 +241,13 @@ export class DialedCell {
     this.#error = error
     const elsewhere = this.#route.failed(error)
     return { type: isFinal(error) && !elsewhere ? 'connection.refused' : 'connection.failed' }
+  }
+
+  /** The supervisor has not heard of this member yet: the next connection begins with an introduction. */
+  #isUnknown(error: BlazeError): boolean {
+    if (error.code !== 'FORBIDDEN' || this.#introduction !== 'none') return false
+    this.#introduction = 'due'
+    return true
   }
 
   #retryWithin(ceilingMs: number): void {

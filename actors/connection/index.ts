@@ -17,8 +17,10 @@ export {
   encodeInviteRegistration,
   INVITE_REGISTER,
   parseDatabaseRegistration,
+  parseIntroduction,
   parseInviteRegistration,
+  TEAM_INTRODUCE,
 } from './request.ts'
-export type { DatabaseRegistration, InviteRegistration, Request } from './request.ts'
+export type { DatabaseRegistration, Introduction, InviteRegistration, Request } from './request.ts'
 export { Session } from './session.ts'
 export type { SessionHandlers, StreamMessage, StreamReceiver } from './session.ts'

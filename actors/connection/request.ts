@@ -5,12 +5,14 @@ import {
   ByteWriter,
   errorNumber,
   errorOfNumber,
+  limits,
   type ErrorCode,
 } from '../../runtime/index.ts'
 import { encodeErrorBody, parseErrorBody } from '../../transports/index.ts'
 
 export const DATABASE_REGISTER = 1
 export const INVITE_REGISTER = 2
+export const TEAM_INTRODUCE = 3
 
 export interface Request {
   readonly id: number
@@ -36,6 +38,13 @@ export interface InviteRegistration {
   readonly role: number
   readonly expiresMs: number
   readonly box: Uint8Array
+}
+
+/** What makes a device a member of a space, for a supervisor that has not heard of it. */
+export interface Introduction {
+  readonly spaceId: Uint8Array
+  /** Parents before children. */
+  readonly entries: readonly Uint8Array[]
 }
 
 export function encodeRequest(request: Request): Uint8Array {
@@ -113,4 +122,29 @@ export function parseInviteRegistration(bytes: Uint8Array): InviteRegistration {
   }
   reader.end()
   return invite
+}
+
+/** With the newest entries that fit: a supervisor that lacks older ones lacks the team. */
+export function encodeIntroduction({ spaceId, entries }: Introduction): Uint8Array {
+  let from = entries.length
+  let bytes = 0
+  while (from > 0 && bytes <= limits.introductionBytesMax) bytes += (entries[--from]?.length ?? 0) + 4
+  if (bytes > limits.introductionBytesMax) from += 1
+  const writer = new ByteWriter(bytes + 16).bytes(spaceId)
+  for (const entry of entries.slice(from)) writer.u32(entry.length).bytes(entry)
+  return writer.finish()
+}
+
+export function parseIntroduction(bytes: Uint8Array): Introduction {
+  const reader = new ByteReader(bytes, 'introduction')
+  if (bytes.length > limits.introductionBytesMax + 16)
+    throw reader.violation(`expected at most ${limits.introductionBytesMax} bytes of entries`)
+  const spaceId = reader.bytes(16)
+  const entries: Uint8Array[] = []
+  while (reader.remaining > 0) {
+    const entry = reader.bytes(reader.u32())
+    if (entry.length === 0) throw reader.violation('an empty entry')
+    entries.push(entry)
+  }
+  return { spaceId, entries }
 }

@@ -9,7 +9,7 @@ import type { VectorEntry } from '../replica/index.ts'
 import type { Space } from '../team/index.ts'
 import { claimsOn, forkError } from './fork-claim.ts'
 import { helloOf } from './hello.ts'
-import { Incoming } from './incoming.ts'
+import { Incoming, type IncomingPort } from './incoming.ts'
 import { Marks } from './marks.ts'
 import {
   AFTER_READY,
@@ -40,12 +40,11 @@ import {
 import { Outgoing } from './outgoing.ts'
 import type { PeerClock } from './peer-clock.ts'
 import { PeerVector } from './peer-vector.ts'
-
 import { Scrub } from './scrub.ts'
 import { progressOf, type Lost, type Standing } from './standing.ts'
 import { TeamNews } from './team-news.ts'
 
-export interface ExchangePort {
+export interface ExchangePort extends Pick<IncomingPort, 'after' | 'admit'> {
   send(type: number, body: Uint8Array): boolean
   consumed(bytes: number): void
   rank(rank: StreamRank): void
@@ -118,7 +117,7 @@ export class Exchange {
     this.#mine = helloOf(o.space, o.peer, o)
     this.#outgoing = new Outgoing({
       replica,
-      peerVector: this.#peerVector.entries,
+      peerVector: this.#peerVector,
       port: {
         ...o.port,
         send: (type, body) => {
@@ -307,6 +306,7 @@ export class Exchange {
       peer,
       incarnation: theirs.incarnation,
       told: this.#vectorAtHello,
+      heard: this.#peerVector.heard,
       port: {
         ...port,
         ready: () => this.#peerReady(),

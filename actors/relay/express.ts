@@ -4,15 +4,16 @@
  * Invariant: each arrival is looked at once a round; the round after it sends these tags again, in their order.
  */
 import { limits } from '../../runtime/index.ts'
-import { covers, type Replica, type RoundPart, type Vector } from '../replica/index.ts'
+import { covers, type Replica, type RoundPart } from '../replica/index.ts'
+import type { PeerVector } from './peer-vector.ts'
 
 export class Express {
   readonly #replica: Replica
-  readonly #peerVector: Vector
+  readonly #peerVector: PeerVector
   #lookedUpTo: number
 
   /** `after`: the last arrival that the round itself covers. */
-  constructor(replica: Replica, peerVector: Vector, after: number) {
+  constructor(replica: Replica, peerVector: PeerVector, after: number) {
     this.#replica = replica
     this.#peerVector = peerVector
     this.#lookedUpTo = after
@@ -29,7 +30,7 @@ export class Express {
     const tags = arrivals.map(({ tag }) => tag).filter((tag) => this.#goesAhead(tag))
     if (tags.length === 0) return undefined
     const cursor = { incarnation: this.#replica.incarnation, arrival: upTo }
-    const round = this.#replica.startRound({ cursor, peerVector: this.#peerVector, tags })
+    const round = this.#replica.startRound({ cursor, peerVector: this.#peerVector.entries, tags })
     const part = await round.next(limits.relayBulkPartBytes)
     round.close()
     // What did not fit comes with the next round.
@@ -39,6 +40,7 @@ export class Express {
   #goesAhead(tag: Uint8Array): boolean {
     const live = this.#replica.committed(tag)
     if (live.some(({ bytes }) => bytes.length >= limits.relayBulkEnvelopeBytes)) return false
-    return !live.every(({ replicaId, seq }) => covers(this.#peerVector, replicaId, seq))
+    const { entries, heard } = this.#peerVector
+    return !live.every(({ replicaId, seq }) => covers(entries, replicaId, seq) || heard.has(replicaId, seq))
   }
 }

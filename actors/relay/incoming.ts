@@ -2,9 +2,17 @@
  * The receiving half of a relay: applies what the peer sends strictly in order, one step at a time, and acknowledges only what was
  * synced. Invariant: after a refusal nothing later of the same exchange is applied.
  */
-import { BlazeError, bytesKey, limits } from '../../runtime/index.ts'
-import { parseItems, type PartItem, type Replica, type VectorEntry } from '../replica/index.ts'
+import { BlazeError, bytesKey, limits, type Timer } from '../../runtime/index.ts'
+import {
+  dotOf,
+  isTombstone,
+  parseItems,
+  type PartItem,
+  type Replica,
+  type VectorEntry,
+} from '../replica/index.ts'
 import type { Space } from '../team/index.ts'
+import type { Heard } from './heard.ts'
 import { encodeAck, encodeSpoiled, parseBlobs, RELAY_ACK, RELAY_SPOILED, type RelayData } from './message.ts'
 
 export interface IncomingPort {
@@ -12,6 +20,10 @@ export interface IncomingPort {
   /** Gives credit back to the peer. */
   consumed(bytes: number): void
   run<T>(work: () => Promise<T>, done: (value: T) => void, failed: (error: unknown) => void): void
+  /** Calls `work` in a turn of the relay's cell. What it throws ends the connection. */
+  after(ms: number, work: () => void): Timer
+  /** Before a part is applied: bytes of its records, deletions not counted. Throws `QUOTA` when the peer has sent too much of late. */
+  admit?(bytes: number): void
   /** The peer's whole log, announcements and vector have been taken over. */
   ready(): void
   /** News of the team were taken over: with them this side may have nothing left to do. */
@@ -44,12 +56,15 @@ export class Incoming {
   readonly #port: IncomingPort
   readonly #steps: Step[] = []
   #working = false
+  readonly #heard: Heard
   #ended = false
   /** The part whose messages are still coming. */
   #items: PartItem[] = []
   #itemBytes = 0
   /** Bytes of it whose credit the peer has not got back. */
   #owedBytes = 0
+  /** When the part that is coming has to be whole. */
+  #overdue: Timer | undefined
   #last: Omit<RelayData, 'items'> | undefined
   /** Whole parts that wait or are being applied. */
   #parts = 0
@@ -65,12 +80,14 @@ export class Incoming {
     peer: Uint8Array
     incarnation: Uint8Array
     told: readonly VectorEntry[]
+    heard: Heard
     port: IncomingPort
   }) {
     this.#space = o.space
     this.#replica = o.space.replica
     this.#peer = o.peer
     this.#incarnation = o.incarnation
+    this.#heard = o.heard
     this.#port = o.port
     for (const entry of o.told) this.#told.set(bytesKey(entry.replicaId), entry.seq)
   }
@@ -120,8 +137,10 @@ export class Incoming {
     if (!data.partEnd) {
       // The rest of the part needs credit. It gets none while others wait: one long part is in memory at a time.
       if (!this.#busy) this.#payBack()
+      this.#startClock()
       return
     }
+    this.#stopClock()
     if (this.#parts >= limits.relayPartsInFlightMax) {
       throw new BlazeError(
         'PROTOCOL_VIOLATION',
@@ -138,6 +157,7 @@ export class Incoming {
 
   end(): void {
     this.#ended = true
+    this.#stopClock()
     this.#steps.length = 0
     this.#items = []
   }
@@ -166,6 +186,23 @@ export class Incoming {
     this.#owedBytes = 0
   }
 
+  #stopClock(): void {
+    this.#overdue?.cancel()
+    this.#overdue = undefined
+  }
+
+  #startClock(): void {
+    this.#overdue ??= this.#port.after(limits.relayPartMs, () => this.#giveUp())
+  }
+
+  #giveUp(): void {
+    this.#overdue = undefined
+    if (this.#ended) return
+    // What holds it up is here; its time begins when that is done.
+    if (this.#busy) return this.#startClock()
+    throw new BlazeError('TIMEOUT', `a part was not whole within ${limits.relayPartMs} ms of its beginning`)
+  }
+
   #push(step: Step): void {
     if (this.#ended) return
     if (this.#steps.length >= limits.relayStepsMax) {
@@ -182,6 +219,10 @@ export class Incoming {
     if (this.#working || this.#ended) return
     const step = this.#steps.shift()
     if (step === undefined) {
+      if (this.#owedBytes === 0) return
+      // Until now the peer may not have been able to go on: its time begins here.
+      this.#stopClock()
+      this.#startClock()
       this.#payBack()
       return
     }
@@ -211,6 +252,9 @@ export class Incoming {
     else if (step.kind === 'announce') await this.#space.learn({ announcements: step.blobs })
     else {
       const { upTo, items, roundEnd } = step
+      this.#port.admit?.(recordBytes(items))
+      // Before it is applied: from then on rounds to this peer meet these writes.
+      this.#hear(items)
       await this.#replica.applyPart({
         peer: this.#peer,
         incarnation: this.#incarnation,
@@ -218,6 +262,13 @@ export class Incoming {
         items,
         roundEnd,
       })
+    }
+  }
+
+  #hear(items: readonly PartItem[]): void {
+    for (const item of items) {
+      const dot = item.kind === 'envelope' ? dotOf(item.bytes) : undefined
+      if (dot !== undefined) this.#heard.add(dot.replicaId, dot.seq)
     }
   }
 
@@ -265,4 +316,12 @@ export class Incoming {
     }
     return changed
   }
+}
+
+/** Of envelopes that are no deletions. */
+function recordBytes(items: readonly PartItem[]): number {
+  let bytes = 0
+  for (const item of items)
+    if (item.kind === 'envelope' && !isTombstone(item.bytes)) bytes += item.bytes.length
+  return bytes
 }

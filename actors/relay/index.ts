@@ -67,6 +67,8 @@ export interface RelayOptions {
   readonly ownReplica?: Uint8Array
   /** The peer refused more data before (`QUOTA`): deletions go ahead of all else. */
   readonly deletesFirst?: boolean
+  /** As `IncomingPort.admit`. */
+  admit?(bytes: number): void
   /** Called in a turn of the cell, after anything moved. */
   report?(report: RelayReport): void
   /** The round was refused, by either side; a later stream may go on. */
@@ -121,6 +123,8 @@ class RelayCell {
         send: (type, body) => o.stream.send(type, body),
         consumed: (bytes) => o.stream.consumed(bytes),
         rank: (rank) => o.stream.rank(rank),
+        ...(o.admit === undefined ? {} : { admit: (bytes: number) => o.admit?.(bytes) }),
+        after: (ms, work) => ctx.after(ms, { type: 'relay.result', settle: work }),
         run: (work, done, failed) =>
           ctx.run(work, (result) => ({
             type: 'relay.result',

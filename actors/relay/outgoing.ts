@@ -10,11 +10,11 @@ import {
   type PartItem,
   type Replica,
   type Round,
-  type Vector,
   type VectorEntry,
 } from '../replica/index.ts'
 import { Express } from './express.ts'
 import { encodeData, RELAY_DATA, type RelayAck } from './message.ts'
+import type { PeerVector } from './peer-vector.ts'
 
 export interface OutgoingPort {
   /** False: above the mark, wait for `writable`. */
@@ -46,7 +46,7 @@ type PartRead = { readonly items: readonly PartItem[]; readonly upTo: number; re
 export class Outgoing {
   readonly #replica: Replica
   readonly #port: OutgoingPort
-  readonly #peerVector: Vector
+  readonly #peerVector: PeerVector
   #round: Round | undefined
   #roundNumber = 0
   #partNumber = 0
@@ -68,7 +68,7 @@ export class Outgoing {
   #sent = 0
   #firstCursor: { incarnation: Uint8Array; arrival: number } | undefined
 
-  constructor(o: { replica: Replica; port: OutgoingPort; peerVector: Vector }) {
+  constructor(o: { replica: Replica; port: OutgoingPort; peerVector: PeerVector }) {
     this.#replica = o.replica
     this.#port = o.port
     this.#peerVector = o.peerVector
@@ -186,7 +186,8 @@ export class Outgoing {
         ? this.#firstCursor
         : { incarnation: this.#replica.incarnation, arrival: sentUpTo }
     try {
-      this.#round = this.#replica.startRound({ cursor, peerVector: this.#peerVector, tags, deletes })
+      const { entries: peerVector, heard } = this.#peerVector
+      this.#round = this.#replica.startRound({ cursor, peerVector, heard, tags, deletes })
     } catch (error) {
       this.#port.failed(error)
     }

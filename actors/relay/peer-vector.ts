@@ -5,11 +5,14 @@
 import { bytesKey, equalBytes, limits, type BlazeError } from '../../runtime/index.ts'
 import type { Replica, VectorEntry } from '../replica/index.ts'
 import { forkError } from './fork-claim.ts'
+import { Heard } from './heard.ts'
 import { violation } from './message.ts'
 
 export class PeerVector {
   /** Read by the sender of rounds while it grows. */
   readonly entries: Map<string, VectorEntry> = new Map()
+  /** What it has beyond them. */
+  readonly heard: Heard = new Heard()
   readonly #replica: Replica
   readonly #peer: Uint8Array
   readonly #own: Uint8Array | undefined
@@ -44,7 +47,9 @@ export class PeerVector {
         throw violation(`a vector of more than ${limits.announcementsMax} entries`)
       const fork = this.isOwn(entry) ? this.#confirmOwn(entry) : undefined
       if (fork !== undefined) return fork
-      if (!isOld) this.entries.set(key, entry)
+      if (isOld) continue
+      this.entries.set(key, entry)
+      this.heard.covered(entry.replicaId, entry.seq)
     }
     return undefined
   }

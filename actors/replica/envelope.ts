@@ -167,6 +167,20 @@ function contextProblem(
   return undefined
 }
 
+/** Which write it is; undefined where the bytes end before. */
+export function dotOf(
+  bytes: Uint8Array,
+): { readonly replicaId: Uint8Array; readonly seq: number } | undefined {
+  if (bytes.length < SEQ_AT + 6) return undefined
+  const replicaId = bytes.subarray(REPLICA_ID_AT, REPLICA_ID_AT + REPLICA_ID_BYTES)
+  return { replicaId, seq: readU48(bytes, SEQ_AT) }
+}
+
+/** Of well-formed bytes: whether they say that the record is deleted. */
+export function isTombstone(bytes: Uint8Array): boolean {
+  return bytes[1] === FLAG_DELETED
+}
+
 function readContext(bytes: Uint8Array): ContextEntry[] {
   const context: ContextEntry[] = []
   for (

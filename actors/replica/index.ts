@@ -34,7 +34,7 @@ export type { RowRange } from './rebase/row-walk.ts'
 export type { Salvaged } from './rebase/salvage.ts'
 
 // Its parts.
-export { Envelope } from './envelope.ts'
+export { dotOf, Envelope, isTombstone } from './envelope.ts'
 export type { ContextEntry, EnvelopeHeader } from './envelope.ts'
 export { contextOf } from './live-set.ts'
 export { encodeItems, itemBytes, parseItems } from './round/part.ts'

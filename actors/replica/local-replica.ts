@@ -266,7 +266,7 @@ export class LocalReplica implements Replica {
     return last !== undefined && arrival <= last
   }
 
-  startRound({ cursor, peerVector, tags, deletes }: RoundStart): Round {
+  startRound({ cursor, ...rest }: RoundStart): Round {
     this.#check()
     const host = {
       recent: this.#state.recent,
@@ -275,7 +275,7 @@ export class LocalReplica implements Replica {
       snapshot: () => this.#group.whenQuiet(() => this.#snapshot()),
     }
     const after = cursor !== undefined && this.resumable(cursor) ? cursor.arrival : 0
-    return createRound(host, { after, peerVector, tags, deletes })
+    return createRound(host, { after, ...rest })
   }
 
   applyPart(part: OfferedPart): Promise<{ changed: number }> {

@@ -91,9 +91,15 @@ export interface LiveTotals {
   readonly bytes: number
 }
 
+export interface HeardWrites {
+  has(replicaId: Uint8Array, seq: number): boolean
+}
+
 export interface RoundStart {
   readonly cursor?: Cursor | undefined
   readonly peerVector: Vector
+  /** Writes that the peer has beyond its vector. */
+  readonly heard?: HeardWrites | undefined
   readonly tags?: readonly Uint8Array[] | undefined
   readonly deletes?: boolean | undefined
 }

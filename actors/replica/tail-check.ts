@@ -35,7 +35,7 @@ export interface SmallRows extends CheckedStore {
 export async function checkTail(options: CheckOptions): Promise<CheckedStore> {
   const findings = new Findings()
   const rows = await readSmallRows(options, findings)
-  await checkArrivals(options.store, rows.numbers.lastArrival, findings)
+  await checkArrivals(options.store, rows.numbers, findings)
   await checkOwnCommits(options, rows, findings)
   findings.check()
   return rows
@@ -156,10 +156,19 @@ function checkOwnHead(
     findings.add('the newest own head is not the own vector entry')
 }
 
-/** The newest arrivals lead to tags that know them; the very newest is always there, and nothing lies behind it. */
-async function checkArrivals(store: StoreReader, lastArrival: number, findings: Findings): Promise<void> {
+/**
+ * The newest arrivals lead to tags that know them; the very newest is always there, and nothing lies behind it. Where these are all, no
+ * tag is without one.
+ */
+async function checkArrivals(
+  store: StoreReader,
+  { lastArrival, tags }: SmallRows['numbers'],
+  findings: Findings,
+): Promise<void> {
   const { gte, lt } = rowsOf('a')
   const rows = await store.range({ gte, lt, limit: limits.tailArrivalsMax, reverse: true })
+  if (rows.length < Math.min(tags, limits.tailArrivalsMax))
+    findings.add(`${rows.length} arrivals lead to ${tags} tags`)
   const newest = rows[0] === undefined ? 0 : numberOfKey(rows[0][0])
   if (newest > lastArrival) findings.add(`arrival ${newest} is newer than the newest batch record`)
   if (newest < lastArrival) findings.add(`arrival ${lastArrival} is missing`)

@@ -2,6 +2,8 @@
 export const supervisorLimits = {
   /** Client connections at once; a Pi with 1 GB holds that many idle ones. */
   connectionsMax: 1_200,
+  /** Resident bytes of a supervisor with 1,000 idle clients and one that does not read: of a Pi with 1 GB, the larger part is left to others. */
+  supervisorMemoryBytesMax: 402_653_184,
   /** Connections of one address that have not proven themselves yet; one more replaces the oldest or is told `BUSY`. */
   handshakesPerAddressMax: 64,
   /** Connections of all addresses that have not proven themselves yet; one more replaces the oldest or is told `BUSY`. */
@@ -46,6 +48,10 @@ export const supervisorLimits = {
   attemptForgottenMs: 7_200_000,
   /** Addresses whose failed attempts are remembered; the oldest is forgotten first. */
   attemptAddressesMax: 4_096,
+  /** Milliseconds of its rate that a device may use at once: it tries again after half a minute at most, and must lose nothing by that. */
+  rateAllowanceMs: 60_000,
+  /** Devices whose rate is remembered; the one that was silent for longest is forgotten first. More than can be connected. */
+  rateDevicesMax: 4_096,
   /** Bytes of one request line on the control socket. */
   controlRequestBytesMax: 65_536,
   /** Bytes of one answer line: the tree of a full supervisor with room to spare. */

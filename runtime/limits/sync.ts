@@ -5,6 +5,8 @@ export const syncLimits = {
   relayPartBytes: 262_144,
   /** Bytes of one part that a receiver buffers: the 4 MiB of PROTOCOL §10 and the commits that verify them. */
   relayPartBytesMax: 6_291_456,
+  /** Milliseconds from the first message of a part to its last, in which its receiver did not hold it up itself (REPLICATION rule 12). */
+  relayPartMs: 60_000,
   /** Bytes of an envelope from which its part is bulk: a chunk of a large value, or a record as long as one. */
   relayBulkEnvelopeBytes: 16_384,
   /** Bytes of a part that has such envelopes: what came later and is small waits for one of these at most. */
@@ -17,6 +19,8 @@ export const syncLimits = {
   relayBatchBytesMax: 524_288,
   /** Messages a relay queues while it persists earlier ones; team and announcements come in a burst at the start. */
   relayStepsMax: 64,
+  /** Ranges of writes that a peer sent in a round under way, which are not sent back to it; 64 bytes each. */
+  relayHeardRangesMax: 4_096,
   /** Arrivals the peer's cursor may lag because they were its own echo, before an empty part moves it. */
   relaySkippedArrivalsMax: 1_024,
   /** Marks of a peer that wait for their answer; each is a `caughtUp()` of an application. */
@@ -29,6 +33,8 @@ export const syncLimits = {
   // Connection.
   /** Requests of one connection that wait for an answer. */
   requestsMax: 64,
+  /** Bytes of log entries with which a device shows a supervisor that it is a member: some two hundred, the newest. */
+  introductionBytesMax: 65_536,
   /** Milliseconds a request waits for its answer. */
   requestTimeoutMs: 10_000,
   /** Milliseconds an invite is valid when its maker names no time (DESIGN §10). */

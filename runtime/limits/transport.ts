@@ -52,6 +52,8 @@ export const transportLimits = {
   channelQueueHighBytes: 4_194_304,
   /** Bytes queued on all streams of a channel above which it is closed: the senders did not wait. */
   channelQueueBytesMax: 8_388_608,
+  /** Bytes that all channels of one server hold, above which the one with most is closed: a quarter of a Pi with 1 GB, a hundred devices that catch up. */
+  channelsHeldBytesMax: 268_435_456,
   /** Bytes queued on the control stream above which the channel is closed: the peer asks faster than it reads. */
   controlQueueBytesMax: 4_194_304,
   /** Bytes of messages of one channel that have begun and not ended; the sender starts no more, the receiver closes. */

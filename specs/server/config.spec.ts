@@ -43,6 +43,7 @@ test('nothing needs to be configured', () => {
     ops: { host: '127.0.0.1', port: 8081 },
     advertise: undefined,
     quotaBytes: undefined,
+    rateBytes: undefined,
     proxied: undefined,
     local: 'default',
   })

@@ -1,6 +1,7 @@
 /** The supervisor in a simulated world: who is let in, to what, and what survives a power cut. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { encodeIntroduction, parseIntroduction, TEAM_INTRODUCE } from '../../actors/connection/request.ts'
 import { createInvite } from '../../actors/team/invite.ts'
 import { limits, nodeCrypto, toHex } from '../../runtime/index.ts'
 import { endpoint, spaceId, Stage } from './stage.ts'
@@ -99,6 +100,27 @@ test('an operation that is not known is NOT_SUPPORTED, and the connection goes o
   assert.is(await codeOf(stage.world.settle(laptop.request(999, new Uint8Array(0)))), 'NOT_SUPPORTED')
   assert.is(await codeOf(stage.world.settle(laptop.request(1, new Uint8Array(0)))), 'PROTOCOL_VIOLATION')
   await stage.world.settle(laptop.registerDatabase('bugs', spaceId))
+})
+
+test('an introduction that makes nobody a member is refused, whatever it holds', async () => {
+  const stage = new Stage()
+  const laptop = await stage.connect(await stage.host(await stage.start()))
+  const stranger = await stage.connect(stage.device('stranger'))
+  const introduce = (entries: readonly Uint8Array[]): Promise<string> =>
+    codeOf(stage.world.settle(stranger.request(TEAM_INTRODUCE, encodeIntroduction({ spaceId, entries }))))
+  assert.is(await introduce([]), 'UNKNOWN_SPACE')
+  await stage.world.settle(laptop.registerDatabase('bugs', spaceId))
+
+  assert.is(await introduce([]), 'FORBIDDEN')
+  assert.is(await introduce([new Uint8Array(300).fill(7)]), 'PROTOCOL_VIOLATION')
+  const long = new Uint8Array(limits.introductionBytesMax + 17)
+  assert.is(await codeOf(stage.world.settle(stranger.request(TEAM_INTRODUCE, long))), 'PROTOCOL_VIOLATION')
+  assert.is((await stage.world.settle(stranger.open(spaceId))).code, 'FORBIDDEN')
+  // Of too many entries the newest go.
+  const many = Array.from({ length: 300 }, (_, n) => new Uint8Array(400).fill(n))
+  const { entries } = parseIntroduction(encodeIntroduction({ spaceId, entries: many }))
+  assert.equal(entries, many.slice(-entries.length))
+  assert.is(entries.length, Math.floor(limits.introductionBytesMax / 404))
 })
 
 test('a space opens for its registrant, not for a stranger, and not before it is registered', async () => {

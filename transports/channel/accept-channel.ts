@@ -10,6 +10,7 @@ import type { Handshake } from '../noise/index.ts'
 import type { Channel } from './channel.ts'
 import { encodeErrorBody } from './error-body.ts'
 import { FRAME_HEADER_BYTES, frameType, layFrame } from './frame.ts'
+import type { HeldBytes } from './held-bytes.ts'
 import { HandshakeExchange } from './handshake-exchange.ts'
 import {
   CHALLENGE_BYTES,
@@ -58,6 +59,8 @@ export interface AcceptChannelOptions {
   /** Another one, for pairing only. */
   readonly pairingStaticKey: Uint8Array
   readonly device: Signer
+  /** What all channels of this server hold together. */
+  readonly held?: HeldBytes | undefined
   /** Bind the channel to the link. Default true; both endpoints are configured alike. */
   readonly bound?: boolean
   /** The key of a code or invite, 32 bytes; also of a used or expired one, which `authorize` refuses with its exact code. */
@@ -104,7 +107,15 @@ export async function acceptChannel(
     exchange.release()
     const streamsMax = limits.streamsMax
     return {
-      channel: new SecureChannel({ env, link, cipher, role: 'acceptor', sessionId, streamsMax }),
+      channel: new SecureChannel({
+        env,
+        link,
+        cipher,
+        role: 'acceptor',
+        sessionId,
+        streamsMax,
+        held: options.held,
+      }),
       client: { ...client, mayHost },
     }
   } catch (error) {

@@ -33,6 +33,10 @@ export class Inbox {
   #gatheredBytes = 0
   messagesReceived = 0
 
+  get gatheredBytes(): number {
+    return this.#gatheredBytes
+  }
+
   constructor(streams: StreamTable, handlers: InboxHandlers) {
     this.#streams = streams
     this.#handlers = handlers

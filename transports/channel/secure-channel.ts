@@ -16,9 +16,11 @@ import type { Link, LinkHandlers } from '../link.ts'
 import { faultOf } from '../link-fault.ts'
 import { NOISE_PLAINTEXT_BYTES_MAX } from '../noise/index.ts'
 import type { Channel, ChannelCounters, ChannelHandlers } from './channel.ts'
+import { checkMessage, truncated } from './channel-check.ts'
 import { encodeErrorBody, parseErrorBody } from './error-body.ts'
-import { FIRST_RELAY_TYPE, FRAME_HEADER_BYTES, frameType, layFrame, violation } from './frame.ts'
+import { FRAME_HEADER_BYTES, frameType, layFrame, violation } from './frame.ts'
 import type { FrameHead } from './frame.ts'
+import type { HeldBytes, Holder } from './held-bytes.ts'
 import { Inbox } from './inbox.ts'
 import type { InboxHandlers } from './inbox.ts'
 import { KeepAlive } from './keep-alive.ts'
@@ -38,6 +40,8 @@ export interface ChannelOptions {
   readonly sessionId: Uint8Array
   /** Streams that the peer takes. */
   readonly streamsMax: number
+  /** Shared by the channels of a server. Absent: this channel's own bounds are all. */
+  readonly held?: HeldBytes | undefined
 }
 
 /** Frames are laid here before they are sealed: one for all channels, because sealing is synchronous and copies. */
@@ -47,7 +51,7 @@ const REKEY: Uint8Array = new Uint8Array(FRAME_HEADER_BYTES)
 layFrame(REKEY, 0, { type: frameType.rekey, more: false, stream: CONTROL }, new Uint8Array(0))
 
 /** Itself what its link, inbox and keep-alive tell, because an idle channel would hold a function for each of these; who has a `Channel` sees none. */
-export class SecureChannel implements Channel, LinkHandlers, InboxHandlers, KeepAliveHandlers {
+export class SecureChannel implements Channel, LinkHandlers, InboxHandlers, KeepAliveHandlers, Holder {
   readonly role: Role
   readonly remote: string
   readonly sessionId: Uint8Array
@@ -58,6 +62,7 @@ export class SecureChannel implements Channel, LinkHandlers, InboxHandlers, Keep
   readonly #outbox: Outbox
   readonly #inbox: Inbox
   readonly #keepAlive: KeepAlive
+  readonly #held: HeldBytes | undefined
   #handlers: ChannelHandlers | undefined
   #ended = false
   #end: { readonly error: BlazeError | undefined } | undefined
@@ -84,6 +89,7 @@ export class SecureChannel implements Channel, LinkHandlers, InboxHandlers, Keep
     this.#env = env
     this.#link = link
     this.#cipher = options.cipher
+    this.#held = options.held
     this.#keySinceMs = env.monotonic()
     this.#streams = new StreamTable(role, Math.min(options.streamsMax, limits.streamsMax))
     this.#outbox = new Outbox(this.#streams)
@@ -166,6 +172,17 @@ export class SecureChannel implements Channel, LinkHandlers, InboxHandlers, Keep
     return this.#keepAlive.lastHeardMs
   }
 
+  /** A link that is full counts as its mark: it does not tell. */
+  heldBytes(): number {
+    return this.#outbox.bytes + this.#inbox.gatheredBytes + (this.#linkFull ? limits.linkHighWaterBytes : 0)
+  }
+
+  overloaded(): void {
+    this.#fail(
+      new BlazeError('OVERLOADED', 'the server holds too much for all its clients, and most for this one'),
+    )
+  }
+
   get counters(): ChannelCounters {
     return {
       bytesSent: this.#bytesSent,
@@ -209,6 +226,7 @@ export class SecureChannel implements Channel, LinkHandlers, InboxHandlers, Keep
     this.#plaintextBytes = plaintext.length
     this.#keepAlive.lastHeardMs = this.#env.monotonic()
     this.#inbox.read(plaintext)
+    if (!this.#ended) this.#held?.moved(this)
   }
 
   own(head: FrameHead, body: Uint8Array): void {
@@ -297,7 +315,7 @@ export class SecureChannel implements Channel, LinkHandlers, InboxHandlers, Keep
       this.#fail(
         new BlazeError('OVERLOADED', `more than ${limits.channelQueueBytesMax} bytes wait to be sent`),
       )
-    }
+    } else this.#held?.moved(this)
   }
 
   /** After the callbacks that are pending, so that the frames of a tick share records. */
@@ -312,6 +330,8 @@ export class SecureChannel implements Channel, LinkHandlers, InboxHandlers, Keep
 
   #flush(): void {
     while (!this.#ended && !this.#linkFull && this.#sendRecord());
+    if (this.#ended) return
+    this.#held?.moved(this)
     if (this.#ended) return
     for (const stream of this.#outbox.takeWritable()) this.#handlers?.writable(stream)
   }
@@ -363,6 +383,7 @@ export class SecureChannel implements Channel, LinkHandlers, InboxHandlers, Keep
     if (this.#ended) return
     this.#ended = true
     this.#end = { error }
+    this.#held?.leave(this)
     this.#keepAlive.stop()
     this.#tellEnd()
   }
@@ -374,24 +395,5 @@ export class SecureChannel implements Channel, LinkHandlers, InboxHandlers, Keep
     if (end === undefined || handlers === undefined) return
     this.#end = undefined
     this.#env.defer(() => handlers.closed(end.error))
-  }
-}
-
-/** Whoever can cut the link can end it so, at any byte: what the peer said last may not have come. */
-function truncated(remote: string, cause: BlazeError | undefined): BlazeError {
-  const how = cause === undefined ? 'ended the link' : 'is cut off'
-  return new BlazeError('TRUNCATED', `${remote} ${how} without a bye: what it sent last may be missing`, {
-    cause,
-  })
-}
-
-function checkMessage(stream: number, type: number, body: Uint8Array): void {
-  if (body.length > limits.messageBytesMax) {
-    throw new TypeError(`body: expected at most ${limits.messageBytesMax} bytes, got ${body.length}`)
-  }
-  const control = type === frameType.request || type === frameType.response
-  const allowed = control || type === frameType.open || type === frameType.reset || type >= FIRST_RELAY_TYPE
-  if (!Number.isInteger(type) || type > 255 || !allowed || control !== (stream === CONTROL)) {
-    throw new TypeError(`type: expected one that goes on stream ${stream}, got ${type}`)
   }
 }

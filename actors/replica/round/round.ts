@@ -5,7 +5,7 @@
 import { assert, BlazeError, limits } from '../../../runtime/index.ts'
 import { PartAssembler } from './part-assembler.ts'
 import type { RecentArrivals } from '../replica-state.ts'
-import type { Arrival, Round, RoundPart } from '../replica.ts'
+import type { Arrival, HeardWrites, Round, RoundPart } from '../replica.ts'
 import type { RoundSource } from './round-source.ts'
 import { arrivalKey, numberOfKey } from '../row.ts'
 import type { Held, StoredVectorEntry, TagRow } from '../row.ts'
@@ -27,6 +27,7 @@ export interface RoundHost {
 export interface RoundFrom {
   readonly after: number
   readonly peerVector: Vector
+  readonly heard?: HeardWrites | undefined
   /** A repair: these, and nothing else. */
   readonly tags?: readonly Uint8Array[] | undefined
   /** Only tags that are deleted; cursor and vector of the peer stay. */
@@ -43,6 +44,7 @@ export function createRound(host: RoundHost, from: RoundFrom): Round {
 class OutgoingRound implements Round {
   readonly #host: RoundHost
   readonly #peerVector: Vector
+  readonly #heard: HeardWrites | undefined
   /** Everything up to here is sent or skipped. */
   #position: number
   #lastArrival: number
@@ -54,12 +56,13 @@ class OutgoingRound implements Round {
   #opened: { readonly snapshot: StoreSnapshot; readonly source: RoundSource } | undefined
   #state: 'ready' | 'busy' | 'done' | 'closed' = 'ready'
 
-  constructor(host: RoundHost, { after, peerVector, deletes = false }: RoundFrom) {
+  constructor(host: RoundHost, { after, peerVector, heard, deletes = false }: RoundFrom) {
     this.#host = host
     this.#position = after
     this.#held = deletes ? after : undefined
     if (after === 0) this.#passed = 0
     this.#peerVector = peerVector
+    this.#heard = heard
     this.#lastArrival = host.present().lastArrival
   }
 
@@ -160,7 +163,10 @@ class OutgoingRound implements Round {
   /** No echo: the peer has seen each of them, or what killed it. */
   #skips(row: TagRow): boolean {
     if (this.#held !== undefined && !row.live.every(({ envelope }) => envelope.deleted)) return true
-    return row.live.every(({ envelope }) => covers(this.#peerVector, envelope.replicaId, envelope.seq))
+    return row.live.every(
+      ({ envelope: { replicaId, seq } }) =>
+        covers(this.#peerVector, replicaId, seq) || this.#heard?.has(replicaId, seq) === true,
+    )
   }
 
   #lacking(source: RoundSource): StoredVectorEntry[] {

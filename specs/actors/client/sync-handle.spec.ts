@@ -224,4 +224,27 @@ test('a database whose handle was stopped moves to another supervisor, which get
   assert.is.not(again, sync)
 })
 
+test('a member that joined unheard is known at the next supervisor, to which it shows what makes it one', async () => {
+  const { world, a, sync } = await start(17)
+  const invite = await world.settle(a.invite({ role: 'writer' }))
+  await world.settle(sync.stop())
+  const b = await world.join('b', invite)
+  await world.settle(b.sync?.caughtUp() ?? Promise.reject(new Error('no sync')))
+  await world.settle(b.collection('notes').insert({ id: 'of b' }))
+  await world.settle(b.sync?.stop() ?? Promise.reject(new Error('no sync')))
+
+  world.crashSupervisor()
+  world.wipe('pi')
+  await world.startSupervisor()
+  const { host, serverKey } = world.remote()
+  const again = await world.settle(a.enableSync({ remote: world.remote(), database: 'notes' }))
+  await world.settle(again.caughtUp())
+  const remote = new RemoteNode({ host, ...(serverKey === undefined ? {} : { serverKey }) })
+  const ofB = await world.settle(b.enableSync({ remote, database: 'notes' }))
+  await world.settle(ofB.caughtUp())
+  await world.settle(again.caughtUp())
+
+  assert.is(await world.settle(a.collection('notes').query().count()), 1)
+})
+
 test.run()

@@ -4,7 +4,7 @@
  */
 import type { PartItem } from '../../../actors/replica/index.ts'
 import { createSimulatedVolume } from '../../../actors/replica/index.ts'
-import type { SimulatedVolume } from '../../../actors/replica/index.ts'
+import type { OrderedStore, SimulatedVolume } from '../../../actors/replica/index.ts'
 import { Exchange } from '../../../actors/relay/exchange.ts'
 import {
   encodeData,
@@ -61,7 +61,7 @@ export class ExchangeWorld {
     const store = await at.openStore('store')
     const space = await this.settle(openSpace({ store, spaceId, env, crypto: nodeCrypto, ...own }))
     if (volume === undefined) await this.settle(space.learn({ entries: team, announcements }))
-    return { name, space, volume: at, env }
+    return { name, space, store, volume: at, env }
   }
 
   async write(member: Member, number: number, text: string): Promise<void> {
@@ -72,6 +72,7 @@ export class ExchangeWorld {
 export interface Member {
   readonly name: string
   readonly space: Space
+  readonly store: OrderedStore
   readonly volume: SimulatedVolume
   readonly env: Env
 }
@@ -125,6 +126,7 @@ export class Side {
           )
         },
         rank: () => {},
+        after: (ms, work) => this.#env.after(ms, () => this.turn(work)),
         negotiated: () => {},
         progressed: () => {
           this.caughtUpTold = this.exchange.caughtUp

@@ -64,6 +64,27 @@ test('what a peer wrote, or has, is not sent to it', async () => {
   assert.ok(atPi.exchange.caughtUp)
 })
 
+test('what a peer passes on in the middle of the long round of another is not sent back to it', async () => {
+  const { world, pi, a } = await pair(23)
+  const b = await world.member('b')
+  await world.write(a, 1, 'x'.repeat(60_000))
+  await world.write(a, 2, 'y'.repeat(60_000))
+  const [first] = await world.settle(partsOf(a.space.replica, { peerVector: new Map() }, 61_000))
+  const side = await forged(world, pi, 'a')
+  side.frame(RELAY_DATA, data(first?.items ?? [], { round: 1, upTo: first?.upTo ?? 0, roundEnd: false }))
+  await world.rest()
+
+  const [atB, atPi] = connect(b, pi)
+  await world.rest()
+  atB.exchange.pump()
+  await world.rest()
+
+  assert.equal(shown(b, 1), ['x'.repeat(60_000)])
+  assert.is(b.space.replica.vector().size, 0)
+  assert.equal([atB.envelopes, atPi.envelopes], [0, 1])
+  assert.ok(atB.exchange.caughtUp && atPi.exchange.caughtUp)
+})
+
 test('a burst of many parts comes back to its writer in no part', async () => {
   const { world, pi, a } = await pair(19)
   const [atA, atPi] = connect(a, pi)

@@ -227,6 +227,25 @@ test('the pieces of a part give no credit back while another part is applied, an
   assert.is(side.creditBack - before, whole.length + 2 * piece.length)
 })
 
+test('a part that is whole a minute after it began is taken; one that is not ends the connection with TIMEOUT', async () => {
+  const piece = { partEnd: false, roundEnd: false }
+  for (const late of [false, true]) {
+    const { world, member } = await pi(12)
+    const side = await forged(world, member, 'a')
+    side.frame(RELAY_DATA, data([], piece))
+    await world.simulation.pass(limits.relayPartMs / 2)
+    side.frame(RELAY_DATA, data([], piece))
+    await world.simulation.pass(limits.relayPartMs / 2 - 1)
+    assert.is(side.violation, undefined)
+    if (late) await world.simulation.pass(1)
+    side.frame(RELAY_DATA, data([]))
+    await world.simulation.pass(2 * limits.relayPartMs)
+
+    assert.is(side.violation, late ? 'TIMEOUT' : undefined)
+    assert.is(side.count(RELAY_ACK), late ? 0 : 1)
+  }
+})
+
 test('what the sender could have checked spoils the round, and nothing after it is applied', async () => {
   const world = new ExchangeWorld(11)
   const b = await world.member('b')

@@ -136,6 +136,18 @@ test('a commit row with a wrong count, a wrong hash or a wrong place is found', 
   }
 })
 
+test('an arrival that is gone is found wherever it was: nobody would be shown its tag, or sent it', async () => {
+  const patient = new Patient()
+  const arrivals = (await patient.rows()).filter((row) => kindOf(row) === 'a')
+  assert.ok(arrivals.length > 2)
+  for (const [key] of arrivals)
+    assert.is(
+      (await patient.noticed([{ type: 'del', key }]))?.code,
+      'DAMAGED',
+      Buffer.from(key).toString('hex'),
+    )
+})
+
 test('the error says what is wrong and how much, and what to do', async () => {
   const patient = new Patient()
   const tags = (await patient.rows()).filter((row) => kindOf(row) === 't')

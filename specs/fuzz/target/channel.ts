@@ -1,11 +1,13 @@
 /** Decoders of what comes over a link before or below the messages of relays: PROTOCOL §7 to §9, §11. */
 import {
   encodeDatabaseRegistration,
+  encodeIntroduction,
   encodeInviteRegistration,
   encodeRequest,
   encodeReset,
   encodeResponse,
   parseDatabaseRegistration,
+  parseIntroduction,
   parseInviteRegistration,
   parseRequest,
   parseReset,
@@ -210,6 +212,12 @@ export const channelTargets: readonly FuzzTarget[] = [
     codes: violation,
     decode: parseDatabaseRegistration,
     seeds: [encodeDatabaseRegistration({ name: 'bügs', spaceId: fill(16, 1) })],
+  },
+  {
+    name: 'introduction',
+    codes: violation,
+    decode: parseIntroduction,
+    seeds: [encodeIntroduction({ spaceId: fill(16, 1), entries: [fill(80, 2), fill(300, 3)] })],
   },
   {
     name: 'invite registration',

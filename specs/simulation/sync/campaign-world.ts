@@ -3,7 +3,6 @@
  * Invariant: everything is drawn from the tools of the world, and whatever is found wrong fails the seed.
  */
 import type { LivingNodes, MakeWorld, NodeWorld, WorldTools } from '../../../actors/testing.ts'
-import { partsOf } from '../../../actors/client/client.ts'
 import { BlazeError } from '../../../runtime/index.ts'
 import { deviceOf, devicesOf } from './campaign-node.ts'
 import type { CampaignNode } from './campaign-node.ts'
@@ -174,7 +173,6 @@ class Campaign {
   async #move(device: DeviceNode): Promise<void> {
     const { team, plan } = device
     if (plan.arrival === 'founder') {
-      if (!knowsAll(device)) return
       const others = this.#plan.supervisors.filter((name) => name !== team.home)
       team.home = others[Math.floor(this.#tools.random() * others.length)] ?? team.home
     }
@@ -202,16 +200,6 @@ class Campaign {
       waiting.push(resolve)
     })
   }
-}
-
-/** Whoever joined without its knowledge would be known to nobody at the next supervisor. */
-function knowsAll({ client, team }: DeviceNode): boolean {
-  const known =
-    client &&
-    partsOf(client)
-      .database.space?.team.members()
-      .filter(({ role }) => role !== 'relay')
-  return known?.length === team.size
 }
 
 /** No longer round is being taken, and nothing waits to be shown. */

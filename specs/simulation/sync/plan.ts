@@ -86,12 +86,10 @@ export function drawPlan(random: () => number): Plan {
   const victim = misfit.startsWith('supervisor')
     ? (team?.home ?? 'pi-1')
     : (writers[Math.floor(random() * writers.length)]?.name ?? 'a1')
-  const isAnyLate = teams.some(({ devices }) => devices.some(({ arrival }) => arrival === 'late'))
   const clone: DevicePlan = { name: 'clone', team: team?.name ?? '', arrival: 'clone', role: 'writer' }
   const withClone = (one: TeamPlan): TeamPlan =>
     misfit === 'device cloned' && one === team ? { ...one, devices: [...one.devices, clone] } : one
-  // Whoever joined at a supervisor that all others have left is known to nobody at the next one.
-  const moves = hosts > 1 && misfit === 'nothing' && random() < 0.5 && !isAnyLate
+  const moves = hosts > 1 && misfit === 'nothing' && random() < 0.5
   const large = random() < 0.25 ? 0.1 : 0
   const pace = 0.4 + 0.6 * random()
   const isKeyed = !moves && !misfit.startsWith('supervisor') && (pace * 1_000) % 1 < keyedShare

@@ -20,8 +20,6 @@ export interface Surroundings {
 
 export class Team {
   readonly name: string
-  /** Devices that are planned. */
-  readonly size: number
   readonly oracle: TeamOracle = new TeamOracle()
   home: string
   readonly #around: Surroundings
@@ -32,7 +30,6 @@ export class Team {
 
   constructor(plan: TeamPlan, around: Surroundings) {
     this.name = plan.name
-    this.size = plan.devices.length
     this.home = plan.home
     this.#around = around
     this.#founded = new Promise((resolve) => {

@@ -1,6 +1,7 @@
 /** One end of a channel whose peer writes its own frames, in the clear: what is tested with it lies behind the cipher. */
 import { concatBytes, limits, readU32 } from '../../../runtime/index.ts'
 import type { Link } from '../../../transports/index.ts'
+import type { HeldBytes } from '../../../transports/channel/held-bytes.ts'
 import { SecureChannel } from '../../../transports/channel/secure-channel.ts'
 import { readFrames } from '../../../transports/channel/frame.ts'
 import { createWorld, watchChannel } from './channel-world.ts'
@@ -38,8 +39,10 @@ export interface Hostile {
 }
 
 /** The records are not sealed. */
-export async function hostile(role: 'dialer' | 'acceptor' = 'acceptor'): Promise<Hostile> {
-  const world = createWorld()
+export async function hostile(
+  role: 'dialer' | 'acceptor' = 'acceptor',
+  { held, world = createWorld() }: { held?: HeldBytes; world?: World } = {},
+): Promise<Hostile> {
   const [peer, link] = await world.link()
   const got: Hostile['got'] = []
   peer.attach({
@@ -64,6 +67,7 @@ export async function hostile(role: 'dialer' | 'acceptor' = 'acceptor'): Promise
     role,
     sessionId: new Uint8Array(16),
     streamsMax: limits.streamsMax,
+    held,
   })
   const seen = watchChannel(channel)
   const say = async (...frames: Uint8Array[]): Promise<void> => {
