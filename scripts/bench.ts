@@ -1,6 +1,6 @@
 /**
  * Benchmarks: `npm run bench -- GROUP …`, groups `actors`, `channel`, `store`, `sync` and `topology`; options `--quick`,
- * `--rounds N`, `--seed N`, for `actors`, `channel` and `store` `--only BENCH`, for `store` `--records N`.
+ * `--rounds N`, `--seed N`, for all but `topology` `--only BENCH`, for `store` `--records N`.
  *
  * Invariant: what is measured is what a package would contain. The sources are compiled to a temporary directory and run by plain
  * Node: under tsx every closure costs more, which would be measured too. Figures go to stdout, one JSON line each, all else to stderr.

@@ -2,12 +2,13 @@
 import { join } from 'node:path'
 import { BlazeDBClient, BlazeTopology, RemoteNode, SyncPolicy } from '../../actors/index.ts'
 import { answerParent } from '../process/call.ts'
-import type { DeviceCalls } from './device-calls.ts'
+import type { DeviceCalls, Repaired } from './device-calls.ts'
 import { Latencies, machineMs, openLoop } from './load.ts'
 import { makeRecords } from './record.ts'
-import type { BenchRecord } from './record.ts'
 
 const waitMs = 60_000
+/** A million records on their way to the supervisor. */
+const hostMs = 600_000
 /** Updates that are still under way when the load has ended. */
 const lateMs = 10_000
 const key = new Uint8Array(32).fill(7)
@@ -15,6 +16,8 @@ const batch = 1_000
 const name = 'records'
 /** Records that updates go to in turn: each rests for a second before its next, so that none is merged with the one before. */
 const updatedRecords = 100
+
+type DatabaseSync = NonNullable<BlazeDBClient['sync']>
 
 let db: BlazeDBClient | undefined
 const latencies = new Latencies()
@@ -24,10 +27,47 @@ function device(): BlazeDBClient {
   return db
 }
 
-async function insertAll(target: BlazeDBClient, docs: readonly BenchRecord[]): Promise<void> {
-  for (let at = 0; at < docs.length; at += batch) {
-    const part = docs.slice(at, at + batch).map((doc, n) => ({ id: String(at + n), ...doc }))
-    await target.collection(name).insertMany(part)
+/** Made in slices, so that a million are never in memory. */
+async function insertAll(
+  target: BlazeDBClient,
+  { rows, seed }: { rows: number; seed: number },
+  progress: (rows: number) => void = () => undefined,
+): Promise<void> {
+  for (let at = 0; at < rows; at += batch) {
+    const docs = makeRecords(Math.min(batch, rows - at), seed + at)
+    await target.collection(name).insertMany(docs.map((doc, n) => ({ id: String(at + n), ...doc })))
+    progress(at + docs.length)
+  }
+}
+
+function sync(): DatabaseSync {
+  const found = device().sync
+  if (found === undefined) throw new Error('the database does not sync')
+  return found
+}
+
+/** The state tells: `diverged` from the answer that shows a difference until roots agree again. */
+async function repair(handle: DatabaseSync): Promise<Repaired> {
+  const startMs = machineMs()
+  let foundMs: number | undefined
+  let timer: NodeJS.Timeout | undefined
+  let forget = (): void => undefined
+  const endMs = new Promise<number>((resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no repair: ${handle.why()}`)), hostMs)
+    forget = handle.on((event) => {
+      if (event.type !== 'state') return
+      if (event.status.state === 'diverged') foundMs ??= machineMs()
+      else if (event.before === 'diverged' && event.status.state === 'caughtUp') resolve(machineMs())
+    })
+  })
+  try {
+    handle.resume()
+    const end = await endMs
+    if (foundMs === undefined) throw new Error('nothing differed')
+    return { startMs, foundMs, endMs: end }
+  } finally {
+    clearTimeout(timer)
+    forget()
   }
 }
 
@@ -50,12 +90,13 @@ function follow(target: BlazeDBClient, into: Latencies): Promise<void> {
 }
 
 const calls: DeviceCalls = {
-  async host({ at, rows, seed, code, name: database }) {
+  async host({ at, rows, seed, code, name: database, port }, progress) {
     db = await BlazeDBClient.open({ name: 'Bench', at, key })
-    await insertAll(db, makeRecords(rows, seed))
+    await insertAll(db, { rows, seed }, progress)
     const policy = new SyncPolicy({ encryption: 'e2eOnly' })
-    const sync = await db.enableSync({ remote: RemoteNode.parse(code), database, policy })
-    await sync.caughtUp({ timeoutMs: waitMs })
+    const remote = new RemoteNode({ code, host: '127.0.0.1', port })
+    const sync = await db.enableSync({ remote, database, policy })
+    await sync.caughtUp({ timeoutMs: hostMs })
   },
   invite: () => device().invite({ role: 'writer' }),
   async join({ at, invite, rows }) {
@@ -75,11 +116,24 @@ const calls: DeviceCalls = {
     await openLoop(plan, (n, startMs) => updateOne(device(), n, startMs))
     await device().sync?.caughtUp({ timeoutMs: waitMs })
   },
+  async updateOnce({ n }) {
+    const startMs = machineMs()
+    await device().collection(name).update('0', { update: n, startMs })
+    return startMs
+  },
+  pause: () => sync().pause(),
+  async resume() {
+    const startMs = machineMs()
+    sync().resume()
+    await sync().caughtUp({ timeoutMs: waitMs })
+    return { ms: machineMs() - startMs }
+  },
+  repair: () => repair(sync()),
   async updateInMemory({ at, seed, ...plan }) {
     const from = await BlazeDBClient.open({ name: 'From', at: join(at, 'from'), key })
     const to = await BlazeDBClient.open({ name: 'To', at: join(at, 'to'), key })
     try {
-      await insertAll(from, makeRecords(updatedRecords, seed))
+      await insertAll(from, { rows: updatedRecords, seed })
       await BlazeTopology.connectLocal({ from, to, mode: 'readOnly' })
       await follow(to, latencies)
       await openLoop(plan, (n, startMs) => updateOne(from, n, startMs))

@@ -12,11 +12,13 @@ import { makeRows, openRawStore, putBatch, putOne } from './raw-store.ts'
 import type { RawRow, RawStore } from './raw-store.ts'
 
 /** First byte of a link: what the relay shall do with it. */
-const mode = { rows: 1, echo: 2 } as const
+const mode = { rows: 1, echo: 2, bounce: 3, follow: 4, post: 5 } as const
 /** Rows of one synced batch of the receiver: a bigger one gains no more. */
 const batch = 1_000
 const waitMs = 60_000
 const keyBytes = 16
+/** First byte of the keys that `scan` reads: those of envelopes. */
+const tagRow = 0x74
 
 const open: { close(): Promise<void> | void }[] = []
 
@@ -39,12 +41,45 @@ async function echoRows(link: RawLink, store: RawStore): Promise<void> {
   })
 }
 
+/** Of the relay: those who get every row that is posted. */
+const followers = new Set<RawLink>()
+
+async function serve(link: RawLink, asked: number, store: RawStore): Promise<void> {
+  switch (asked) {
+    case mode.rows:
+      return sendRows(link, store)
+    case mode.echo:
+      return echoRows(link, store)
+    case mode.bounce:
+      return link.onRow((row) => void link.send(row))
+    case mode.follow:
+      link.onEnd(() => followers.delete(link))
+      return void followers.add(link)
+    case mode.post:
+      return link.onRow((row) => {
+        putOne(store, row).then(
+          () => Promise.all([...followers].map((follower) => follower.send(row))),
+          (error: unknown) => link.destroy(error),
+        )
+      })
+    default:
+      throw new Error(`no mode ${asked}`)
+  }
+}
+
+/** Of a device: what each of its links has stored, and by when; its own link for what it posts. */
+const followed: Latencies[] = []
+let posting: { readonly link: RawLink; readonly store: RawStore } | undefined
+
+function numberOf({ key }: RawRow): number {
+  return new DataView(key.buffer, key.byteOffset).getUint32(0)
+}
+
 const calls: RawCalls = {
   async listen({ at, certificate, privateKey }) {
     const store = await openStore(at)
     const listener = await listenRaw({ certificate, privateKey }, (link, asked) => {
-      const work = asked === mode.rows ? sendRows(link, store) : echoRows(link, store)
-      work.catch((error: unknown) => link.destroy(error))
+      serve(link, asked, store).catch((error: unknown) => link.destroy(error))
     })
     open.push(listener)
     return listener.port
@@ -79,14 +114,67 @@ const calls: RawCalls = {
     link.destroy()
     return { ms }
   },
+  async bounce({ port, rowBytes }) {
+    const [row] = makeRows(1, { keyBytes, valueBytes: rowBytes })
+    if (row === undefined) throw new Error('no row')
+    const startMs = machineMs()
+    const link = await dialRaw(port, mode.bounce)
+    await new Promise<void>((resolve, reject) => {
+      link.onRow(() => resolve())
+      link.onEnd(reject)
+      void link.send(row)
+    })
+    const ms = machineMs() - startMs
+    link.destroy()
+    return { ms }
+  },
+  async follow({ at, port, links }) {
+    for (let n = 0; n < links; n += 1) {
+      const store = await openStore(join(at, String(n)))
+      const link = await dialRaw(port, mode.follow)
+      const times = new Latencies()
+      followed.push(times)
+      link.onRow((row) => {
+        putOne(store, row).then(
+          () => times.note(numberOf(row), machineMs()),
+          (error: unknown) => link.destroy(error),
+        )
+      })
+      open.push({ close: () => link.destroy() })
+    }
+  },
+  async followed({ n }) {
+    const all = await Promise.all(followed.map((times) => times.all(n + 1, waitMs)))
+    return Math.max(...all.map((times) => times[n] ?? Number.NaN))
+  },
+  async post({ at, port, n, rowBytes }) {
+    posting ??= { store: await openStore(at), link: await dialRaw(port, mode.post) }
+    const [row] = makeRows(1, { keyBytes, valueBytes: rowBytes })
+    if (row === undefined) throw new Error('no row')
+    new DataView(row.key.buffer).setUint32(0, n)
+    const startMs = machineMs()
+    await putOne(posting.store, row)
+    await posting.link.send(row)
+    return startMs
+  },
+  async scan({ at }) {
+    const store = await openRawStore(at)
+    const startMs = machineMs()
+    let rows = 0
+    for await (const [key] of store.iterator({ gte: Uint8Array.of(tagRow), lt: Uint8Array.of(tagRow + 1) }))
+      rows += Math.min(1, key.length)
+    const ms = machineMs() - startMs
+    await store.close()
+    return { ms, rows }
+  },
   async echo({ at, port, rowBytes, ...plan }) {
     const store = await openStore(at)
     const rows = makeRows(plan.updates, { keyBytes, valueBytes: rowBytes })
     const starts: number[] = []
     const latencies = new Latencies()
     const link = await dialRaw(port, mode.echo)
-    link.onRow(({ key }) => {
-      const n = new DataView(key.buffer, key.byteOffset).getUint32(0)
+    link.onRow((row) => {
+      const n = numberOf(row)
       latencies.note(n, machineMs() - (starts[n] ?? 0))
     })
     await openLoop(plan, async (n, startMs) => {

@@ -42,6 +42,8 @@ const digits = {
   'events/s': 0,
   'handshakes/s': 0,
   bytes: 0,
+  trips: 0,
+  KiB: 1,
   ratio: 2,
   MB: 1,
   MiB: 1,

@@ -13,6 +13,7 @@ import { Report } from './report.ts'
 import { runStoreGroup } from './store-group.ts'
 import { storeBenches } from './store-plan.ts'
 import { runSyncGroup } from './sync-group.ts'
+import { syncBenches } from './sync-plan.ts'
 import { runTopologyGroup } from './topology-group.ts'
 import type { GroupOptions } from './report.ts'
 
@@ -29,6 +30,7 @@ const benchesByGroup: Readonly<Record<string, readonly string[]>> = {
   actors: actorBenches,
   channel: channelBenches,
   store: storeBenches,
+  sync: syncBenches,
 }
 
 const roundsMax = 100

@@ -19,7 +19,7 @@ import {
   RELAY_VECTOR,
 } from '../../../actors/relay/message.ts'
 import { limits } from '../../../runtime/index.ts'
-import { draft, partsOf, tag } from '../replica/replica-world.ts'
+import { partsOf } from '../replica/replica-world.ts'
 import { addBody, announcement, entry, hashOf, replicaId } from '../team/roster.ts'
 import { addReader, connect, data, ExchangeWorld, forged, log, shown, Side } from './exchange-world.ts'
 import type { Member } from './exchange-world.ts'
