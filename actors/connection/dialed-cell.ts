@@ -194,11 +194,7 @@ export class DialedCell {
         this.#relayMoved()
         return undefined
       case 'dialed.relayEnded':
-        if (!this.#relays.ended(message.relay, message.error)) return undefined
-        this.#error = message.error
-        if (this.#isUnknown(message.error)) return { type: 'connection.failed' }
-        this.#report()
-        return undefined
+        return this.#relayEnded(message.relay, message.error)
       case 'dialed.reopen':
         // Hanging up cancels the timer: there is a session, and no relay.
         this.openRelay()
@@ -243,11 +239,17 @@ export class DialedCell {
     return { type: isFinal(error) && !elsewhere ? 'connection.refused' : 'connection.failed' }
   }
 
-  /** The supervisor has not heard of this member yet: the next connection begins with an introduction. */
-  #isUnknown(error: BlazeError): boolean {
-    if (error.code !== 'FORBIDDEN' || this.#introduction !== 'none') return false
-    this.#introduction = 'due'
-    return true
+  #relayEnded(relay: number, error: BlazeError): ConnectionEvent | undefined {
+    const wasLetIn = this.#relays.report?.ready === true
+    if (!this.#relays.ended(relay, error)) return undefined
+    this.#error = error
+    if (error.code === 'FORBIDDEN' && !wasLetIn && this.#introduction === 'none') {
+      // The supervisor may not have heard of this member yet: the next connection begins with an introduction.
+      this.#introduction = 'due'
+      return { type: 'connection.failed' }
+    }
+    this.#report()
+    return undefined
   }
 
   #retryWithin(ceilingMs: number): void {

@@ -15,6 +15,8 @@ import type { RawRow, RawStore } from './raw-store.ts'
 const mode = { rows: 1, echo: 2, bounce: 3, follow: 4, post: 5 } as const
 /** Rows of one synced batch of the receiver: a bigger one gains no more. */
 const batch = 1_000
+/** Rows of one write of the sender: some records of TLS at their full length. */
+const sentTogether = 128
 const waitMs = 60_000
 const keyBytes = 16
 /** First byte of the keys that `scan` reads: those of envelopes. */
@@ -29,7 +31,14 @@ async function openStore(at: string): Promise<RawStore> {
 }
 
 async function sendRows(link: RawLink, store: RawStore): Promise<void> {
-  for await (const [key, value] of store.iterator()) await link.send({ key, value })
+  let waiting: RawRow[] = []
+  for await (const [key, value] of store.iterator()) {
+    waiting.push({ key, value })
+    if (waiting.length < sentTogether) continue
+    await link.sendAll(waiting)
+    waiting = []
+  }
+  if (waiting.length > 0) await link.sendAll(waiting)
 }
 
 async function echoRows(link: RawLink, store: RawStore): Promise<void> {

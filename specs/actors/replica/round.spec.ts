@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert'
 import { encodeCommitItem, parseCommitItem } from '../../../actors/replica/commit.ts'
 import type { OfferedPart, PartItem, Vector } from '../../../actors/replica/index.ts'
 import { commitKey, rowsOf } from '../../../actors/replica/row.ts'
-import { bytesKey, createSimulation, nodeCrypto } from '../../../runtime/index.ts'
+import { bytesKey, createSimulation, limits, nodeCrypto } from '../../../runtime/index.ts'
 import type { Simulation } from '../../../runtime/index.ts'
 import { codeOf, device, draft, partsOf, put, settle, startNode, sync, tag, texts } from './replica-world.ts'
 import type { Node } from './replica-world.ts'
@@ -335,7 +335,14 @@ test('a device whose own later writes are shown to it knows that it was restored
 
 test('a round over everything is refused by a store whose index has lost a tag, which would be missing for good', async () => {
   const simulation = createSimulation(17)
-  const from = await writer(simulation, 1, 5)
+  const from = await startNode(simulation, 1)
+  // Of so many the opening looks at the newest only.
+  const drafts = Array.from({ length: limits.tailArrivalsMax + 2 }, (_, n) => {
+    const many = tag(n % 256).slice()
+    many[0] = n >> 8
+    return draft(many, 'x', [])
+  })
+  await settle(simulation, from.replica.write(drafts))
   await from.replica.close()
   const arrivals = { gte: Uint8Array.of(0x61), lt: Uint8Array.of(0x62), limit: 9 }
   const [, second] = await from.volume.rows('replica').range(arrivals)
