@@ -82,5 +82,5 @@ console.log(
 )
 console.log(`  specs   ${specs.passed} passed${specs.failed > 0 ? `, ${specs.failed} failed` : ''}`)
 console.log(`  time    ${((performance.now() - startedMs) / 1000).toFixed(0)} s\n`)
-printSummary({ passed: toolsPassed + specs.passed, failed, skipped: specs.skipped }, console.log)
+printSummary({ ...specs, passed: toolsPassed + specs.passed, failed }, console.log)
 process.exitCode = failed === 0 ? 0 : 1

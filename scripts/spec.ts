@@ -25,6 +25,8 @@ const timeLimitSecondsDefault = 120
 const markLinesMax = 20
 /** Characters of a child's output that are kept; the middle of a longer output is cut. */
 const outputCharsMax = 200_000
+/** Lines of a failed file's result that the closing lines repeat: a log may be read from its end, or cut. */
+const repeatedLinesMax = 40
 /** Transpiling all of the tree costs what this many processes lose when each does its own part. */
 const transpiledFilesMin = 10
 /** Preloaded into spec processes, where it exists. */
@@ -56,6 +58,8 @@ export interface SpecSummary {
   readonly passed: number
   readonly failed: number
   readonly skipped: readonly string[]
+  /** The results of failed files as they were printed, each shortened to `repeatedLinesMax` lines. */
+  readonly failures: readonly string[]
 }
 
 /** Lists `specs/**\/*.spec.ts` below `root`, with their marks. */
@@ -123,7 +127,7 @@ export async function runSpecs(options: {
   const files = findSpecs(root, filters)
   if (files.length === 0) {
     print(`no spec file matches ${filters.join(' ') || 'specs/**/*.spec.ts'}`)
-    return { passed: 0, failed: 1, skipped: [] }
+    return { passed: 0, failed: 1, skipped: [], failures: [] }
   }
 
   const worthIt =
@@ -166,11 +170,15 @@ export async function runSpecs(options: {
     passed: results.reduce((sum, result) => sum + result.passed, 0),
     failed: results.reduce((sum, result) => sum + result.failed, 0),
     skipped: results.flatMap((result) => result.skipped.map((what) => `${result.path}: ${what}`)),
+    failures: results
+      .filter((result) => result.failed > 0)
+      .map((result) => cutMiddle(formatResult(result, ''), repeatedLinesMax)),
   }
 }
 
-/** Prints the closing lines: what was skipped, then the totals, alone on the last line. */
+/** Prints the closing lines: failures again, what was skipped, then the totals, alone on the last line. */
 export function printSummary(summary: SpecSummary, print: (line: string) => void): void {
+  for (const failure of summary.failures) print(failure)
   for (const what of summary.skipped) print(`SKIPPED: ${what}`)
   print(`${summary.passed} passed, ${summary.failed} failed`)
 }
@@ -272,6 +280,13 @@ function formatResult(result: SpecResult, place: string): string {
   if (result.failed === 0) return line
   const why = result.fault === undefined ? '' : `\n         ${result.fault}`
   return `${line}${why}\n${result.output.trimEnd().replaceAll(/^/gm, '         | ')}`
+}
+
+function cutMiddle(text: string, linesMax: number): string {
+  const lines = text.split('\n')
+  if (lines.length <= linesMax) return text
+  const half = Math.floor((linesMax - 1) / 2)
+  return [...lines.slice(0, half), '         | … cut …', ...lines.slice(-half)].join('\n')
 }
 
 if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {

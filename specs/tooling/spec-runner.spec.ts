@@ -51,6 +51,17 @@ test('a failing test is counted, its output printed, and the exit code is 1', ()
   assert.is(status, 1)
 })
 
+test('failures are told again below the files that passed after them, shortened', () => {
+  const long = failing.replace(`throw`, `console.log('filler\\n'.repeat(500)); throw`)
+  const { lines } = runOver({ 'a.spec.ts': long, 'b.spec.ts': `// last\n${passing}` })
+
+  const end = lines.slice(lines.findIndex((line) => line.includes('specs/b')) + 1)
+  assert.ok(end[0]?.includes('FAILED  specs/a.spec.ts'))
+  assert.ok(end.some((line) => line.includes('… cut …')))
+  assert.ok(end.length < 50)
+  assert.is(end.at(-1), '3 passed, 1 failed')
+})
+
 test('a file that forgets test.run() fails', () => {
   const { lines, status } = runOver({ 'a.spec.ts': passing.replace('test.run()', '') })
 
