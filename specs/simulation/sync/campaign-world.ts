@@ -15,7 +15,7 @@ import { shownOf } from './shown.ts'
 import { startSupervisorNode } from './supervisor-node.ts'
 import type { SupervisorNode } from './supervisor-node.ts'
 import { Team } from './team.ts'
-import { expectSound } from './sound.ts'
+import { expectNothingSent, expectSound } from './sound.ts'
 import { Workload } from './workload.ts'
 
 const writesPerStepMax = 3
@@ -126,6 +126,7 @@ class Campaign {
 
   check(nodes: LivingNodes<CampaignNode>): void {
     if (this.#failure !== undefined) throw this.#failure.error
+    if (this.#misfit.isPossible) devicesOf(nodes).forEach(expectNothingSent)
     this.#checks += 1
     if (this.#checks % checksPerLook !== 0) return
     for (const node of nodes.values()) expectSound(node)

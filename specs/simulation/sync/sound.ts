@@ -1,8 +1,9 @@
 /**
- * What holds of a node at any moment: no cell of it has crashed by a bug, and no queue is longer than its bound.
+ * What holds of a node at any moment: no cell of it has crashed by a bug, no queue is longer than its bound, and a misfit sends nothing.
  * Invariant: it only looks.
  */
 import type { CampaignNode } from './campaign-node.ts'
+import type { DeviceNode } from './device-node.ts'
 
 /** Cells that fall with a part of the tree, or end with their link, say why with the code of an operating fault. */
 const operatingFault = /^[A-Z][A-Z_0-9]+\b/
@@ -16,4 +17,11 @@ export function expectSound(node: CampaignNode): void {
     if (cell.mailbox.depth > cell.mailbox.max)
       throw new Error(`${cell.path} of ${name} has ${cell.mailbox.depth} messages waiting`)
   }
+}
+
+/** A misfit sends nothing. Of two each would wait for the other, but a plan has one. */
+export function expectNothingSent({ name, client }: DeviceNode): void {
+  const status = client?.sync?.status()
+  if (status?.relay !== 'rebasing') return
+  if (status.queue.parts > 0 || status.rates.sent > 0) throw new Error(`${name} sends while it rebases`)
 }

@@ -250,12 +250,11 @@ export class Workload {
   ): void {
     const { oracle } = device.team
     const attempt = oracle.begin(device.name, [])
+    const wasMisfit = isMisfit(client)
     client
       .transaction((tx) => work(tx, (effects) => oracle.run(attempt, effects)))
       .then(
-        () => {
-          attempt.acknowledged = true
-        },
+        () => this.#acknowledged(attempt, wasMisfit && isMisfit(client)),
         (error: unknown) => this.#refused(attempt, error),
       )
   }
@@ -267,9 +266,11 @@ export class Workload {
     then: () => Promise<void> = async () => {},
   ): void {
     const attempt = device.team.oracle.begin(device.name, effects)
+    const { client } = device
+    const wasMisfit = isMisfit(client)
     write().then(
       () => {
-        attempt.acknowledged = true
+        this.#acknowledged(attempt, wasMisfit && isMisfit(client))
         void this.#after(then(), () => {})
       },
       (error: unknown) => this.#refused(attempt, error),
@@ -280,6 +281,13 @@ export class Workload {
     const isThere = (await client.collection(collection).get(id)) !== undefined
     const isDeleted = device.team.oracle.all('delete').some(({ effect }) => effect.id === id)
     if (!isThere && !isDeleted) throw new Error(`${device.name} does not see its own record ${id}`)
+  }
+
+  #acknowledged(attempt: Attempt, byMisfit: boolean): void {
+    attempt.acknowledged = true
+    // A transaction that found nothing to do has written nothing.
+    if (byMisfit && attempt.effects.length > 0)
+      this.#tools.failed(new Error(`${attempt.device} wrote while it said that it rebases`))
   }
 
   #refused(attempt: Attempt, error: unknown): void {
@@ -295,6 +303,10 @@ export class Workload {
       if (!(error instanceof BlazeError)) this.#tools.failed(error)
     }
   }
+}
+
+function isMisfit(client: BlazeDBClient | undefined): boolean {
+  return client?.status().state === 'rebasing'
 }
 
 function sumOf(accounts: readonly { readonly [field: string]: unknown }[]): number {
