@@ -65,6 +65,8 @@ export class Outgoing {
   #deletes: 'due' | 'sending' | 'done' = 'done'
   #express: Express | undefined
   #expressTurn = false
+  /** The last part of the round was large. */
+  #bulk = false
   #sent = 0
   #firstCursor: { incarnation: Uint8Array; arrival: number } | undefined
 
@@ -124,11 +126,14 @@ export class Outgoing {
     if (round === undefined) return
     this.#reading = true
     // Between two parts of the round, never two in a row.
+    const [upTo, bulk] = [this.#toldUpTo, this.#bulk]
     const express =
-      this.#partNumber > 0 && this.#expressTurn && this.#express?.due === true ? this.#express : undefined
+      this.#partNumber > 0 && this.#expressTurn && this.#express?.due(upTo, bulk) === true
+        ? this.#express
+        : undefined
     this.#expressTurn = express === undefined
     this.#port.run(
-      async () => (express === undefined ? round.next(limits.relayPartBytes) : express.next(this.#toldUpTo)),
+      async () => (express === undefined ? round.next(limits.relayPartBytes) : express.next(upTo, bulk)),
       (part) => this.#partRead(part, express !== undefined),
       (error) => {
         this.#reading = false
@@ -219,7 +224,9 @@ export class Outgoing {
       part.upTo - this.#toldUpTo < limits.relaySkippedArrivalsMax
     if (skipped) this.#skip(part.upTo)
     else {
-      this.#port.rank(rankOf(part, this.#partNumber))
+      const rank = rankOf(part, this.#partNumber)
+      this.#bulk = rank === 'bulk'
+      this.#port.rank(rank)
       this.#send(part, part.last && !deleting)
     }
     if (part.last) {

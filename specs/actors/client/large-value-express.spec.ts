@@ -57,4 +57,27 @@ test('a small write made after a large value is visible elsewhere long before th
   assert.ok(small + large > LARGE_MS, `${large} ms for the large one`)
 })
 
+test('a small write made after a large value while the link was down does not wait behind it either', async () => {
+  const { world, a, b } = await pair(2)
+  const bytes = new Uint8Array(LARGE_BYTES).map((_, at) => at % 251)
+  a.sync?.pause()
+  await world.settle(a.collection('files').put('large', { bytes }), 60_000)
+  await world.settle(a.collection('notes').insert({ id: 'small', text: 'x'.repeat(100) }))
+  a.sync?.resume()
+
+  const small = await until(
+    world,
+    async () => (await b.collection('notes').get('small')) !== undefined,
+    LARGE_MS * 3,
+  )
+  const large = await until(
+    world,
+    async () => (await b.collection('files').get('large'))?.['bytes'] instanceof Uint8Array,
+    LARGE_MS * 6,
+  )
+
+  assert.ok(small < 3_000, `${small} ms for the small one`)
+  assert.ok(small + large > LARGE_MS, `${large} ms for the large one`)
+})
+
 test.run()
