@@ -1,7 +1,7 @@
 /** Writes under load to a database with indexes and merges them all the time, until it is killed; prints what it begins and what was acknowledged. */
-import { writeSync } from 'node:fs'
 import { BlazeDBClient } from '../../actors/client/index.ts'
 import { partsOf } from '../../actors/client/client.ts'
+import { say } from '../fixtures/say.ts'
 
 const [at = '', life = '0', seedText = '1'] = process.argv.slice(2)
 let seed = Number(seedText)
@@ -18,11 +18,6 @@ for (const fields of [['n'], ['text', 'n']]) {
   await database.request<void>((reply) => ({ type: 'index.create', definition, reply }))
 }
 say('open')
-
-/** In the hands of the system when it returns: what a stream of Node still holds while its reader is slow is lost with the process. */
-function say(line: string): void {
-  writeSync(1, `${line}\n`)
-}
 
 /** A lane writes its own records only, so the last line of a record says what it holds. */
 async function writeOn(lane: number): Promise<void> {

@@ -60,7 +60,7 @@ test('a small write made after a large value is visible elsewhere long before th
 test('a small write made after a large value while the link was down does not wait behind it either', async () => {
   const { world, a, b } = await pair(2)
   const bytes = new Uint8Array(LARGE_BYTES).map((_, at) => at % 251)
-  a.sync?.pause()
+  await world.settle(a.sync?.pause() ?? Promise.reject(new Error('no sync')))
   await world.settle(a.collection('files').put('large', { bytes }), 60_000)
   await world.settle(a.collection('notes').insert({ id: 'small', text: 'x'.repeat(100) }))
   a.sync?.resume()

@@ -1,13 +1,13 @@
 /** Writes to a real disk in every way that promises to be durable, and says in between how far it is. `synced-program.ts DIRECTORY` */
-import { writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { createDirectoryVolume, directFiles } from '../../../actors/replica/index.ts'
+import { say } from '../../fixtures/say.ts'
 
 const [at = ''] = process.argv.slice(2)
 const volume = createDirectoryVolume(at)
 const bytes = new Uint8Array(100).fill(7)
 /** A write of its own to stdout, which a tracer sees in its place. */
-const mark = (name: string): void => void writeSync(1, `mark ${name}\n`)
+const mark = (name: string): void => say(`mark ${name}`)
 
 mark('new')
 await createDirectoryVolume(join(at, 'above', 'below')).writeFile('first', bytes)

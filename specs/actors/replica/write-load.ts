@@ -3,9 +3,9 @@
  * of each acknowledged write. Ends with code 3 when a write fails, having printed `failed` and the code of the error.
  * Invariant: a number is printed only after its write was acknowledged; write n is on its own tag and overwrites one in three.
  */
-import { writeSync } from 'node:fs'
 import { createDirectoryVolume, openReplica } from '../../../actors/replica/index.ts'
 import { createNodeEnv, nodeCrypto } from '../../../runtime/index.ts'
+import { say } from '../../fixtures/say.ts'
 import { authority, codeOf, device, put, spaceId } from './replica-world.ts'
 import { tagOfWrite } from './write-plan.ts'
 
@@ -26,13 +26,13 @@ async function write(): Promise<void> {
       put(replica, tagOfWrite(number), `${number}`.padEnd(Number(bodyBytes))),
     )
     await Promise.all(writes)
-    writeSync(1, `${numbers.join('\n')}\n`)
+    say(numbers.join('\n'))
   }
 }
 
 try {
   await Promise.all([write(), write()])
 } catch (error) {
-  writeSync(1, `failed ${await codeOf(Promise.reject(error))}\n`)
+  say(`failed ${await codeOf(Promise.reject(error))}`)
   process.exit(3)
 }
