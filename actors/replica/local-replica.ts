@@ -35,7 +35,7 @@ import type {
   WriteOptions,
 } from './replica.ts'
 import { snapshotSource } from './round/round-source.ts'
-import type { RoundSource } from './round/round-source.ts'
+import type { RoundSource, SnapshotSource } from './round/round-source.ts'
 import { createRound } from './round/round.ts'
 import { cursorKey, parseCursor, parseStored, tagRowsAfter } from './row.ts'
 import type { Held, StoredVectorEntry } from './row.ts'
@@ -392,7 +392,7 @@ export class LocalReplica implements Replica {
     }
   }
 
-  #snapshot(): { snapshot: StoreSnapshot; source: RoundSource } {
+  #snapshot(): { snapshot: StoreSnapshot; source: SnapshotSource } {
     const snapshot = this.store.snapshot()
     const moment = { lastArrival: this.lastArrival, tags: this.tags, vector: new Map(this.#state.vector) }
     return { snapshot, source: snapshotSource(snapshot, moment, this.#options.crypto) }

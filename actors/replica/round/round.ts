@@ -6,7 +6,7 @@ import { assert, BlazeError, limits } from '../../../runtime/index.ts'
 import { PartAssembler } from './part-assembler.ts'
 import type { RecentArrivals } from '../replica-state.ts'
 import type { Arrival, HeardWrites, Round, RoundPart } from '../replica.ts'
-import type { RoundSource } from './round-source.ts'
+import type { RoundSource, SnapshotSource } from './round-source.ts'
 import { arrivalKey, numberOfKey } from '../row.ts'
 import type { Held, StoredVectorEntry, TagRow } from '../row.ts'
 import type { StoreSnapshot } from '../store.ts'
@@ -21,7 +21,12 @@ export interface RoundHost {
   present(): RoundSource
   readonly recent: RecentArrivals
   /** A snapshot of just what is synced. */
-  snapshot(): Promise<{ readonly snapshot: StoreSnapshot; readonly source: RoundSource }>
+  snapshot(): Promise<OpenedSnapshot>
+}
+
+interface OpenedSnapshot {
+  readonly snapshot: StoreSnapshot
+  readonly source: SnapshotSource
 }
 
 export interface RoundFrom {
@@ -53,7 +58,7 @@ class OutgoingRound implements Round {
   #page: Arrival[] = []
   /** Arrivals that a round over everything has passed: a tag that the index lost would be missing for good at the peer. */
   #passed: number | undefined
-  #opened: { readonly snapshot: StoreSnapshot; readonly source: RoundSource } | undefined
+  #opened: OpenedSnapshot | undefined
   #state: 'ready' | 'busy' | 'done' | 'closed' = 'ready'
 
   constructor(host: RoundHost, { after, peerVector, heard, deletes = false }: RoundFrom) {
@@ -140,15 +145,25 @@ class OutgoingRound implements Round {
     return { items: assembler.items(), upTo: this.#held ?? source.lastArrival, last: true }
   }
 
-  async #open(): Promise<{ readonly snapshot: StoreSnapshot; readonly source: RoundSource }> {
-    const opened = this.#opened ?? (await this.#host.snapshot())
+  async #open(): Promise<OpenedSnapshot> {
+    if (this.#opened !== undefined) return this.#opened
+    const opened = await this.#host.snapshot()
     if (this.#is('closed')) {
       void opened.snapshot.close()
       throw new BlazeError('CLOSED', 'the round is closed')
     }
     this.#opened = opened
     this.#lastArrival = opened.source.lastArrival
+    await this.#skipAll(opened.source)
     return opened
+  }
+
+  /** After a long round of the peer itself, all that arrived here is its own: nothing of it has to be read to know that. */
+  async #skipAll(source: SnapshotSource): Promise<void> {
+    if (this.#lastArrival - this.#position <= limits.rangeRowsMax) return
+    if (!(await source.isCoveredBy(this.#peerVector))) return
+    this.#position = this.#lastArrival
+    this.#passed = undefined
   }
 
   async #fetch(snapshot: StoreSnapshot): Promise<Arrival[]> {
