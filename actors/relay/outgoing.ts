@@ -57,6 +57,9 @@ export class Outgoing {
   #sentUpTo: number | undefined
   /** Below every arrival until the first round was acknowledged, also when it had nothing to say. */
   #ackedArrival = -1
+  /** What the last round showed of the vector, and what the one under way shows. */
+  #movesTold = -1
+  #movesShown = -1
   /** Arrival that the last part named: where the peer's cursor will stand. */
   #toldUpTo = 0
   readonly #unacked: SentPart[] = []
@@ -84,7 +87,9 @@ export class Outgoing {
   ): void {
     this.#firstCursor = cursor
     this.#deletes = deletesFirst && !skip ? 'due' : 'done'
-    if (skip && cursor !== undefined) this.#sentUpTo = this.#ackedArrival = this.#toldUpTo = cursor.arrival
+    if (!skip || cursor === undefined) return
+    this.#sentUpTo = this.#ackedArrival = this.#toldUpTo = cursor.arrival
+    this.#movesTold = this.#replica.vectorMoves
   }
 
   /** True when all arrivals were sent and acknowledged. */
@@ -175,7 +180,9 @@ export class Outgoing {
     const sentUpTo = this.#sentUpTo
     if (sentUpTo !== undefined && this.#repairs.length > 0)
       return this.#start(sentUpTo, this.#repairs.splice(0))
-    if (sentUpTo !== undefined && sentUpTo >= this.#replica.lastArrival) return undefined
+    // The end of a round of another peer may bring nothing new but its vector.
+    const moved = this.#movesTold !== this.#replica.vectorMoves
+    if (sentUpTo !== undefined && sentUpTo >= this.#replica.lastArrival && !moved) return undefined
     // Only the end of the peer's round says what it holds: until then its own writes would come back to it.
     if (sentUpTo !== undefined && this.#port.syncing()) return undefined
     return this.#start(sentUpTo)
@@ -190,6 +197,7 @@ export class Outgoing {
       sentUpTo === undefined
         ? this.#firstCursor
         : { incarnation: this.#replica.incarnation, arrival: sentUpTo }
+    this.#movesShown = tags === undefined ? this.#replica.vectorMoves : this.#movesTold
     try {
       const { entries: peerVector, heard } = this.#peerVector
       this.#round = this.#replica.startRound({ cursor, peerVector, heard, tags, deletes })
@@ -235,6 +243,7 @@ export class Outgoing {
       this.#express = undefined
       this.#deletes = 'done'
       if (!deleting) this.#sentUpTo = part.upTo
+      if (!deleting) this.#movesTold = this.#movesShown
     }
     if (skipped) this.#port.skipped()
     this.#port.more()

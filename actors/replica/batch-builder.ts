@@ -243,6 +243,7 @@ export function landBatch(plan: BatchPlan, edits: ReadonlyMap<string, TagEdit>, 
   state.numbers = plan.numbers
   state.window.landed(plan.bytes, plan.dropped)
   for (const entry of plan.vector) state.vector.set(bytesKey(entry.replicaId), entry)
+  if (plan.vector.length > 0) state.vectorMoves += 1
   for (const edit of edits.values()) state.recent.add(edit)
   const head = plan.vector.find(
     ({ replicaId }) => own !== undefined && bytesKey(replicaId) === bytesKey(own.replicaId),

@@ -41,8 +41,7 @@ import { cursorKey, parseCursor, parseStored, tagRowsAfter } from './row.ts'
 import type { Held, StoredVectorEntry } from './row.ts'
 import { checkCommitCount, commitName, Stage } from './stage.ts'
 import type { OrderedStore, StoreOperation, StoreSnapshot } from './store.ts'
-import { TagTable } from './tag-table.ts'
-import type { TagEdit } from './tag-table.ts'
+import { changesOf, TagTable } from './tag-table.ts'
 import { vectorDigest } from './vector.ts'
 import type { Vector } from './vector.ts'
 import { Verification } from './verification.ts'
@@ -125,6 +124,10 @@ export class LocalReplica implements Replica {
 
   get lastArrival(): number {
     return this.#state.numbers.lastArrival
+  }
+
+  get vectorMoves(): number {
+    return this.#state.vectorMoves
   }
 
   get lastOwnSeq(): number {
@@ -368,17 +371,13 @@ export class LocalReplica implements Replica {
         this.#tags.land()
         this.#ledger.land()
         this.#flying = new Stage()
-        this.#tell(edits)
+        if (edits.size > 0 || stage.vector.size > 0) this.#tell(changesOf(edits))
         if (stage.endsRebase) this.misfit.landed()
       },
     }
   }
 
-  #tell(edits: ReadonlyMap<string, TagEdit>): void {
-    if (edits.size === 0 || this.#committed.size === 0) return
-    const changes = [...edits.values()].map(({ tag, arrival, live, foreign, base }): TagChange => {
-      return { tag, arrival, live: envelopesOf(live), own: !foreign, isNew: base.arrival === 0 }
-    })
+  #tell(changes: readonly TagChange[]): void {
     for (const listener of this.#committed) listener(changes)
   }
 

@@ -69,7 +69,8 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const heads = new OwnHeads(found.heads, readConfirmed(store))
   const { vector, window } = found
   const rebase = readRebase(store)
-  const state: ReplicaState = { vector, heads, numbers, incarnations, recent, window, soundness, rebase }
+  const moving = { vectorMoves: 0, numbers, rebase }
+  const state: ReplicaState = { ...moving, vector, heads, incarnations, recent, window, soundness }
   return new LocalReplica(options, state, incarnation)
 }
 

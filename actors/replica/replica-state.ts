@@ -35,6 +35,8 @@ export interface ReplicaState {
   numbers: ReplicaNumbers
   /** By `bytesKey(replicaId)`. */
   readonly vector: Map<string, StoredVectorEntry>
+  /** Batches that moved the vector, of this opening. */
+  vectorMoves: number
   readonly heads: OwnHeads
   /** Newest last. */
   readonly incarnations: readonly Incarnation[]

@@ -274,7 +274,10 @@ export interface Replica {
   /** What is known of forks, and the way back when this replica does not fit. */
   readonly misfit: Misfit
 
-  /** Called after each synced batch that changed tags, in order. Returns the unsubscriber. */
+  /** Rises with the vector, of this opening: whoever was told of it may have something to be told again. */
+  readonly vectorMoves: number
+
+  /** Called after each synced batch that changed tags or only the vector, in order. Returns the unsubscriber. */
   onCommitted(listener: (changes: readonly TagChange[]) => void): () => void
   /** Called once, when the store failed. Nothing works afterwards but `close`. */
   onPoisoned(listener: (error: BlazeError) => void): () => void

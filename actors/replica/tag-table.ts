@@ -4,7 +4,8 @@
  */
 import { bytesKey, limits } from '../../runtime/index.ts'
 import type { CryptoProvider } from '../../runtime/index.ts'
-import type { ScannedTag } from './replica.ts'
+import { envelopesOf } from './live-set.ts'
+import type { ScannedTag, TagChange } from './replica.ts'
 import { parseStored, parseTagRow, tagKey } from './row.ts'
 import type { Held, TagRow } from './row.ts'
 import type { StoreReader } from './store.ts'
@@ -154,4 +155,11 @@ export class TagTable {
     this.#older = this.#recent
     this.#recent = new Map()
   }
+}
+
+/** What a landed batch changed, as its listeners are told. */
+export function changesOf(edits: ReadonlyMap<string, TagEdit>): TagChange[] {
+  return [...edits.values()].map(({ tag, arrival, live, foreign, base }): TagChange => {
+    return { tag, arrival, live: envelopesOf(live), own: !foreign, isNew: base.arrival === 0 }
+  })
 }
