@@ -41,10 +41,12 @@ export async function checkLevelFiles(at: string, acknowledged: number | undefin
   const manifest = readManifest(bytes)
   if (manifest.flaw !== undefined) return damaged(`${name}: ${manifest.flaw}`)
   const problems = [...(await missingTables(at, manifest, names))]
-  const sequence = await readLogs(at, manifest, names, problems)
-  if (acknowledged !== undefined && sequence < acknowledged)
-    problems.push(`operations ${sequence + 1} to ${acknowledged} were acknowledged and are missing`)
-  return { isNew: false, sequence, problems }
+  const logged = await readLogs(at, manifest, names, problems)
+  // The MANIFEST counts what was in the log as it was written too, so where the log shows operations only they tell how far it goes.
+  const reached = logged > 0 ? logged : manifest.lastSequence
+  if (acknowledged !== undefined && reached < acknowledged)
+    problems.push(`operations ${reached + 1} to ${acknowledged} were acknowledged and are missing`)
+  return { isNew: false, sequence: Math.max(logged, manifest.lastSequence), problems }
 }
 
 export interface TableCheck {
@@ -121,7 +123,7 @@ async function missingTables(at: string, { tables }: Manifest, names: readonly s
 /** Reads the logs that LevelDB will recover; returns the newest sequence number. */
 async function readLogs(
   at: string,
-  { logNumber, lastSequence }: Manifest,
+  { logNumber }: Manifest,
   names: readonly string[],
   problems: string[],
 ): Promise<number> {
@@ -145,7 +147,7 @@ async function readLogs(
     })
     if (flaw !== undefined) problems.push(`the log ${logName(number)}: ${flaw}`)
   }
-  return Math.max(newest, lastSequence)
+  return newest
 }
 
 function tableName(number: number): string {

@@ -3,12 +3,13 @@
  * Every kind of damage to the files of a killed process's store (DESIGN §6.2): the data is whole, or an error with a code says that it
  * is not. Never is a value wrong, an acknowledged write missing in silence, or the process ended.
  */
-import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openReplica } from '../../../actors/replica/index.ts'
-import { Acknowledged } from '../../../actors/replica/disk/acknowledged.ts'
+import { Acknowledged, readAcknowledged } from '../../../actors/replica/disk/acknowledged.ts'
+import { crc32c } from '../../../actors/replica/disk/crc32c.ts'
 import { FreeSpace } from '../../../actors/replica/disk/free-space.ts'
 import { readManifest } from '../../../actors/replica/disk/level-manifest.ts'
 import { openLevelStore, tryLevelStore } from '../../../actors/replica/disk/level-store.ts'
@@ -28,7 +29,11 @@ async function storeWithLog(): Promise<KilledStore> {
   for (let attempt = 1; ; attempt += 1) {
     const store = await killedStore(join(root, `large-${attempt}`), 700 + attempt, { bodyBytes: 8_000 })
     const [name = ''] = filesOf(store, /\.log$/).slice(-1)
-    if (readFileSync(name).length > 100_000 || attempt === 5) return store
+    const { lastSequence } = readManifest(readFileSync(filesOf(store, /^MANIFEST/).at(-1) ?? ''))
+    const acknowledged = (await readAcknowledged(join(store.at, 'replica', 'ACKED'))) ?? 0
+    // Right after a table was made the MANIFEST counts what is only in the log: then nothing tells that all of the log is gone.
+    const shows = readFileSync(name).length > 100_000 && lastSequence < acknowledged
+    if (shows || attempt === 8) return store
   }
 }
 
@@ -43,6 +48,17 @@ function flip(file: string | undefined, at: number): void {
   const bytes = readFileSync(file ?? '')
   bytes[at] = (bytes[at] ?? 0) ^ 0x40
   writeFileSync(file ?? '', bytes)
+}
+
+/** One more record at the end of a MANIFEST (LevelDB, log_format.md): masked CRC-32C, length, type, and the edit. */
+function appendEdit(file: string, edit: Uint8Array): void {
+  const record = Buffer.alloc(7 + edit.length)
+  record.set(edit, 7)
+  record[6] = 1
+  record.writeUInt16LE(edit.length, 4)
+  const crc = crc32c(record, 6, record.length)
+  record.writeUInt32LE((((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0, 0)
+  appendFileSync(file, record)
 }
 
 /** So many places from the first to the last. */
@@ -98,6 +114,19 @@ test('a byte flipped anywhere in the log of a store with tables is noticed', asy
 
 test('a log that is cut is noticed when an acknowledged write is gone with its end', async () => {
   await assertNoticed(small, 20, truncateSync)
+})
+
+test('a MANIFEST that counts what is only in the log does not hide that the end of the log is gone', async () => {
+  const count = (copy: KilledStore): void =>
+    appendEdit(one(copy, /^MANIFEST/), Uint8Array.of(4, 0xff, 0xff, 0x7f))
+  const half = Math.floor(readFileSync(log(small)).length / 2)
+
+  assert.is(await damaged(small, count), 'whole')
+  const verdict = await damaged(small, (copy) => {
+    count(copy)
+    truncateSync(log(copy), half)
+  })
+  assert.is(verdict, 'damaged')
 })
 
 test('what a kill or a power cut leaves at the end of the log is no damage', async () => {
