@@ -1,11 +1,12 @@
 /**
  * The hybrid logical clock that stamps writes (Kulkarni et al., 2014).
- * Invariant: stamps of one clock only grow, exceed every stamp it observed, and never lead the wall clock by more than the limit.
+ * Invariant: stamps of one clock only grow, exceed every stamp it observed, and never lead the wall clock by more than the limit. What was
+ * shown once stays shown, wherever the wall clock goes.
  */
 import { BlazeError, limits } from '../../runtime/index.ts'
 import type { Env } from '../../runtime/index.ts'
 import { clockOffset, isSkewed, type PeerClock } from '../relay/index.ts'
-import type { Stamp } from './record/record.ts'
+import type { RecordState, Stamp } from './record/record.ts'
 
 const COUNTER_MAX = 0xffff
 export class HybridClock {
@@ -13,6 +14,7 @@ export class HybridClock {
   #writer: Uint8Array
   #ms = 0
   #counter = 0
+  #shownBefore = 0
   #peer: PeerClock | undefined
 
   /** `writer` is the replica id that the stamps carry. */
@@ -24,6 +26,16 @@ export class HybridClock {
   /** The database has another replica id from now on. */
   writeAs(writer: Uint8Array): void {
     this.#writer = writer
+  }
+
+  /** The latest time of a stamp that was shown, also before this opening; survives in the state of the indexes (PROTOCOL §6.3). */
+  get shownMs(): number {
+    return Math.max(this.#ms, this.#shownBefore)
+  }
+
+  /** What an earlier opening has shown. */
+  wasShown(ms: number): void {
+    this.#shownBefore = ms
   }
 
   measured(peer: PeerClock): void {
@@ -43,11 +55,7 @@ export class HybridClock {
         },
       )
     }
-    if (this.#ms - now > limits.clockAheadMsMax) {
-      throw new BlazeError('CLOCK_SKEW', 'the wall clock is behind earlier writes by more than the limit', {
-        details: { behindMs: this.#ms - now, behindMsMax: limits.clockAheadMsMax },
-      })
-    }
+    if (this.#ms - now > limits.clockAheadMsMax) throw behind(this.#ms - now)
     if (now > this.#ms) {
       this.#ms = Math.floor(now)
       this.#counter = 0
@@ -60,16 +68,35 @@ export class HybridClock {
     return { ms: this.#ms, counter: this.#counter, writer: this.#writer }
   }
 
-  /** Later stamps will exceed this one; one that is too far ahead is ignored, as its envelope is held. */
+  /**
+   * Later stamps will exceed this one. One that is too far ahead is ignored: its envelope is held, or was shown by an opening when the
+   * wall clock was further, and then `expectPast` is what keeps a write of now from losing to it.
+   */
   observe(stamp: Stamp): void {
     if (stamp.ms < this.#ms || (stamp.ms === this.#ms && stamp.counter <= this.#counter)) return
-    if (this.aheadMs(stamp) > 0) return
+    if (stamp.ms - this.#env.now() > limits.clockAheadMsMax) return
     this.#ms = stamp.ms
     this.#counter = stamp.counter
   }
 
+  /** `CLOCK_SKEW` when a write to the record would be the earlier one, because the wall clock was set back. */
+  expectPast({ deleted, fields }: RecordState): void {
+    const latest = this.#env.now() + limits.clockAheadMsMax
+    if (this.shownMs <= latest) return
+    const stamps = [...fields.values()].map(({ stamp }) => stamp.ms)
+    const ms = Math.max(deleted?.ms ?? 0, ...stamps)
+    if (ms > latest) throw behind(ms - this.#env.now())
+  }
+
   /** Milliseconds until the stamp may be shown; 0 when it may be now. */
   aheadMs(stamp: Stamp): number {
+    if (stamp.ms <= this.shownMs) return 0
     return Math.max(0, stamp.ms - this.#env.now() - limits.clockAheadMsMax)
   }
+}
+
+function behind(behindMs: number): BlazeError {
+  return new BlazeError('CLOCK_SKEW', 'the wall clock is behind earlier writes by more than the limit', {
+    details: { behindMs, behindMsMax: limits.clockAheadMsMax },
+  })
 }

@@ -107,6 +107,7 @@ async function openReplicaSession(
   const key = header.localKey('index')
   const opened = await openIndexes({ env, crypto, replica: space.replica, key })
   if (opened.problem !== undefined) emit('indexes.rebuilt', { problem: opened.problem })
+  clock.wasShown(opened.shownMs)
   await view.attach(space.replica, opened)
   const writer = new RecordWriter({
     crypto,

@@ -8,6 +8,7 @@ import type { OwnDraft, WriteOptions } from '../replica/index.ts'
 import type { Space } from '../team/index.ts'
 import type { HybridClock } from './clock.ts'
 import type { KeyedView } from './view/keyed-view.ts'
+import type { Assembled } from './view/record-reader.ts'
 import type { Keyring } from './keyring.ts'
 import { encodeBody } from './record/record-body.ts'
 import { createTick, deleteFrom, isAlive } from './record/record-change.ts'
@@ -142,7 +143,7 @@ export class RecordWriter {
       const tag = this.#o.keyring.tag(collection, id)
       const found = this.#o.view.readForWrite(tag, fresh)
       const state = step(found.state, { collection, id }, values, this.#tick)
-      if (state !== found.state) changes.push({ tag, state, context: found.context })
+      if (state !== found.state) changes.push(this.#change(tag, state, found))
       else if (this.isWriting(collection, id)) waits = true
     }
     this.#o.view.index.checkUnique(changes)
@@ -157,7 +158,7 @@ export class RecordWriter {
       const tag = this.#o.keyring.tag(collection, id)
       const found = this.#o.view.readForWrite(tag)
       const state = step(found.state, this.#tick)
-      if (state !== undefined) changes.push({ tag, state, context: found.context })
+      if (state !== undefined) changes.push(this.#change(tag, state, found))
     }
     await this.#told(changes.length < ids.length ? this.#afterOthers(changes) : this.#stage(changes))
     return changes.length > 0
@@ -207,10 +208,16 @@ export class RecordWriter {
       if (state === undefined || state === found.state) continue
       // What the transaction made and ended again was never there.
       if (!isAlive(state) && !isAlive(found.state)) continue
-      changes.push({ tag, state, context: found.context })
+      changes.push(this.#change(tag, state, found))
     }
     view.index.checkUnique(changes)
     await this.#told(this.#stage(changes, { atomic: true }))
+  }
+
+  /** A write under a stamp of now: `CLOCK_SKEW` where what it merges is later. */
+  #change(tag: Uint8Array, state: RecordState, found: Assembled): Change {
+    if (found.state !== undefined) this.#o.clock.expectPast(found.state)
+    return { tag, state, context: found.context }
   }
 
   #checkRole(): void {

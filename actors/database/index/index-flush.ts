@@ -27,6 +27,7 @@ export interface FlushOptions {
 export interface FlushMoment {
   readonly cursor: number
   readonly held: readonly HeldMark[]
+  readonly shownMs: number
   readonly nextNo: number
   readonly counts: readonly CollectionCount[]
   readonly records: PagedIndex
@@ -93,6 +94,7 @@ export class IndexFlush {
       })),
       counts: [],
       held: [],
+      shownMs: 0,
     })
     this.#definitionPieces = pages.stagePieces(DEFINITIONS, framed(state), this.#definitionPieces)
     await this.#write()

@@ -42,6 +42,8 @@ export interface IndexState {
   readonly indexes: readonly KnownIndex[]
   readonly counts: readonly CollectionCount[]
   readonly held: readonly HeldMark[]
+  /** The latest time of a stamp that was shown, in milliseconds; 0 in a state that was written before this was kept. */
+  readonly shownMs: number
 }
 
 export function encodeIndexState(state: IndexState): Uint8Array {
@@ -64,6 +66,7 @@ export function encodeIndexState(state: IndexState): Uint8Array {
     state.counts.map(({ collection, alive, deleted }) => [collection, alive, deleted]),
     state.held.map(({ tag, arrival }) => [tag, arrival]),
     [...state.obsolete],
+    state.shownMs,
   ])
 }
 
@@ -71,7 +74,7 @@ export function encodeIndexState(state: IndexState): Uint8Array {
 export function decodeIndexState(bytes: Uint8Array): IndexState | undefined {
   const items = listOf(decodeCbor(bytes))
   if (items[0] !== FORMAT) return undefined
-  const [, cursor, nextPage, nextNo, pieces, indexes, counts, held, obsolete] = items
+  const [, cursor, nextPage, nextNo, pieces, indexes, counts, held, obsolete, shownMs] = items
   return {
     cursor: countOf(cursor),
     nextPage: countOf(nextPage),
@@ -88,6 +91,7 @@ export function decodeIndexState(bytes: Uint8Array): IndexState | undefined {
       if (!(tag instanceof Uint8Array)) throw bad()
       return { tag, arrival: countOf(arrival) }
     }),
+    shownMs: shownMs === undefined ? 0 : countOf(shownMs),
   }
 }
 

@@ -34,6 +34,8 @@ export interface OpenedIndexes {
   readonly cursor: number
   /** Tags of which something was held back. */
   readonly held: readonly HeldMark[]
+  /** See `IndexState`. */
+  readonly shownMs: number
   /** Why they begin anew; undefined when they were whole, or there were none. */
   readonly problem: string | undefined
 }
@@ -73,7 +75,7 @@ export async function openIndexes(options: LoadIndexesOptions): Promise<OpenedIn
   indexes.storedCursor = state.cursor
   if (!isAnew && definitions !== undefined) reconcile(indexes, definitions)
   if (isAnew && state.indexes.length > 0) await indexes.storeDefinitions()
-  return { indexes, pages, cursor: state.cursor, held: state.held, problem }
+  return { indexes, pages, cursor: state.cursor, held: state.held, shownMs: state.shownMs, problem }
 }
 
 function load(pages: PageStore): LoadedIndexes | undefined {
@@ -120,7 +122,17 @@ function anew(definitions: readonly KnownIndex[]): LoadedIndexes {
   const nextNo = 1 + indexes.reduce((most, { no }) => Math.max(most, no), 0)
   return {
     // Ready: they are complete when all arrivals have been replayed.
-    state: { cursor: 0, nextPage: 1, obsolete: [], nextNo, pieces: 0, indexes, counts: [], held: [] },
+    state: {
+      cursor: 0,
+      nextPage: 1,
+      obsolete: [],
+      nextNo,
+      pieces: 0,
+      indexes,
+      counts: [],
+      held: [],
+      shownMs: 0,
+    },
     fences: [],
     indexes: indexes.map((known) => ({ known, fences: [] })),
   }

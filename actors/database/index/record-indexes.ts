@@ -210,10 +210,10 @@ export class RecordIndexes {
   }
 
   /**
-   * Merges all changes into the pages. Asked for cursor and holds when it begins: the newest arrival that is in the indexes then. Calls during
+   * Merges all changes into the pages. Asked for cursor, holds and clock when it begins: the newest arrival that is in the indexes then. Calls during
    * a merge share the next. Rejects with `POISONED`, `CLOSED`, `DAMAGED`.
    */
-  flush(take: () => { readonly cursor: number; readonly held: IndexState['held'] }): Promise<void> {
+  flush(take: () => Pick<IndexState, 'cursor' | 'held' | 'shownMs'>): Promise<void> {
     return this.#flush.run(() => ({
       ...take(),
       nextNo: this.#nextNo,

@@ -29,6 +29,8 @@ export interface ViewIndexesOptions {
   /** The newest own write of a tag that waits for its sync. */
   readonly stagedOf: (tag: string) => RecordState | undefined
   readonly held: () => HeldMark[]
+  /** See `HybridClock`. */
+  readonly shownMs: () => number
   /** The indexes no longer follow: a page is damaged, or the store fails. The next opening makes them good. */
   readonly onFault: (error: BlazeError) => void
 }
@@ -117,7 +119,7 @@ export class ViewIndexes {
       return Promise.resolve()
     return this.#indexes.flush(() => {
       this.#rearranged = false
-      return { cursor: this.#cursor, held: this.#o.held() }
+      return { cursor: this.#cursor, held: this.#o.held(), shownMs: this.#o.shownMs() }
     })
   }
 

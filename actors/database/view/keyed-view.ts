@@ -84,6 +84,7 @@ export class KeyedView implements RecordView {
       shownOf: (tag, live) => this.shownOf(tag, live),
       stagedOf: (tag) => this.#staged.get(tag)?.state,
       held: () => [...this.#holds].map(([tag, { arrival }]) => ({ tag: tagOf(tag), arrival })),
+      shownMs: () => this.#reader.shownMs,
       onFault: this.#o.onFault,
     })
     this.#attached = { replica, indexes }

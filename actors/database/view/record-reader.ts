@@ -64,6 +64,11 @@ export class RecordReader {
     this.#clock = options.clock
   }
 
+  /** See `HybridClock`. */
+  get shownMs(): number {
+    return this.#clock.shownMs
+  }
+
   /** Of the envelopes of a record. */
   tag(collection: string, id: string): Uint8Array {
     return this.#keyring.tag(collection, id)

@@ -19,6 +19,8 @@ export interface Member {
   get(id: string): Promise<Doc | undefined>
   all(): Promise<Doc[]>
   reopen(): Promise<void>
+  /** Loses its power, and opens again. */
+  crash(): Promise<void>
 }
 
 export interface Members {
@@ -80,6 +82,11 @@ export function createMembers(seed = 1): Members {
       },
       reopen: async () => {
         await settle(member.database.close())
+        member.database = await settle(openDatabase(world, base))
+      },
+      crash: async () => {
+        volume.crash()
+        await codeOf(member.database.close())
         member.database = await settle(openDatabase(world, base))
       },
     }

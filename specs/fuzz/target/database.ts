@@ -121,6 +121,7 @@ const indexState = {
   ],
   counts: [{ collection: 'people', alive: 2, deleted: 1 }],
   held: [{ tag: fill(16, 4), arrival: 8 }],
+  shownMs: 1_735_689_600_000,
 } as const
 
 const deep = (open: string, close: string, times: number): string =>

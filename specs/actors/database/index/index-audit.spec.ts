@@ -45,7 +45,16 @@ function world(): World {
     boot: new Uint8Array(16),
   })
   const known = { name: 'n', collection: 'c', fields: ['n'], unique: false, no: 1, cut: false, pieces: 0 }
-  const state = { cursor: 0, nextPage: 1, obsolete: [], nextNo: 2, pieces: 0, counts: [], held: [] }
+  const state = {
+    cursor: 0,
+    nextPage: 1,
+    obsolete: [],
+    nextNo: 2,
+    pieces: 0,
+    counts: [],
+    held: [],
+    shownMs: 0,
+  }
   const ready = { ...known, state: 'ready' } as const
   const indexes = new RecordIndexes(
     { env, crypto: nodeCrypto, replica: {} as Replica, pages },
