@@ -2,7 +2,7 @@
  * Rates and ages of a sync, from the reports of its connection. Invariant: it keeps a few numbers, however many reports come, and a
  * relay that begins to count anew takes nothing away.
  */
-import { limits, type Env } from '../../runtime/index.ts'
+import { equalBytes, limits, type Env } from '../../runtime/index.ts'
 
 /** Writes a second, over the last seconds in which anything was reported. */
 export interface SyncRates {
@@ -23,6 +23,7 @@ interface Waiting {
 
 export class SyncMeter {
   readonly #env: Env
+  #replicaId: Uint8Array = new Uint8Array()
   #relay = { sent: 0, received: 0 }
   #total = { sent: 0, received: 0 }
   #samples: Sample[] = []
@@ -58,8 +59,14 @@ export class SyncMeter {
     }
   }
 
-  /** Own writes up to `written` are stored here, and those up to `confirmed` by the supervisor. */
-  wrote(written: number, confirmed: number): void {
+  /** Own writes up to `written` are stored here, and those up to `confirmed` by the supervisor. A replica that took a new id counts anew. */
+  wrote(replicaId: Uint8Array, written: number, confirmed: number): void {
+    if (!equalBytes(replicaId, this.#replicaId)) {
+      this.#replicaId = replicaId
+      this.#waiting = []
+      this.#samples = []
+      this.#sample()
+    }
     this.#waiting = this.#waiting.filter(({ seq }) => seq > confirmed)
     const last = this.#waiting.at(-1)
     if (written <= confirmed || written <= (last?.seq ?? 0)) return
@@ -69,11 +76,6 @@ export class SyncMeter {
       this.#waiting[this.#waiting.length - 1] = { seq: written, sinceMs: last.sinceMs }
     } else if (this.#waiting.length < limits.lagSamplesMax) this.#waiting.push({ seq: written, sinceMs })
     else this.#waiting[this.#waiting.length - 1] = { seq: written, sinceMs }
-  }
-
-  /** A replica that took a new id counts from the beginning. */
-  forget(): void {
-    this.#waiting = []
   }
 
   /** Age of the oldest own write that is not confirmed, to a tenth of the window. */

@@ -360,7 +360,7 @@ export class DatabaseSync {
     this.#meter.counted(relay?.counts)
     const replica = this.#space?.replica
     if (relay === undefined || replica === undefined) return
-    this.#meter.wrote(replica.lastOwnSeq, relay.ackedSeq)
+    this.#meter.wrote(this.#database.identity.replica, replica.lastOwnSeq, relay.ackedSeq)
     const { progress, lost } = relay
     if (progress !== undefined && progress.applied !== before?.progress?.applied)
       this.#listeners.tell({ type: 'progress', ...progress })

@@ -160,6 +160,29 @@ test('a call to caughtUp that waits through a rebase resolves when the writes ma
   assert.equal(docs.map(({ id }) => id).sort(), ['1', '2', 'mine'])
 })
 
+test('a device whose copy wrote under its id while it was offline rebases as it runs, and counts anew: no lag, and nothing sent, of the id before', async () => {
+  const { world, a } = await synced(6)
+  for (const id of ['1', '2', '3']) await world.settle(notes(a).insert({ id }))
+  await world.settle(caughtUp(a))
+  await world.settle(a.close())
+  await putBack(world, 'b', await copyDirectory(world.volume('a'), ['store']))
+  const running = await world.open('a')
+  await world.settle(caughtUp(running))
+  world.network.partition('a', 'pi')
+  for (const id of ['4', '5', '6']) await world.settle(notes(running).insert({ id }))
+  const { lagMs } = running.sync?.status() ?? {}
+  assert.ok(Number(lagMs) > 0)
+  const other = await world.open('b')
+  await world.settle(notes(other).insert({ id: 'other' }))
+  await world.settle(caughtUp(other))
+
+  world.network.heal()
+  await world.simulation.run(() => running.sync?.status().relay === 'rebasing', { virtualMs: 60_000 })
+  assert.is(running.sync?.status().rates.sent, 0)
+  await world.settle(caughtUp(running), 120_000)
+  assert.is(running.sync?.status().lagMs, 0)
+})
+
 test('a directory restored from a backup without a supervisor verifies itself and goes on under a new id', async () => {
   const world = new SimulatedWorld(5)
   const a = await world.open('a')
