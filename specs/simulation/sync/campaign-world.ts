@@ -3,7 +3,7 @@
  * Invariant: everything is drawn from the tools of the world, and whatever is found wrong fails the seed.
  */
 import type { LivingNodes, MakeWorld, NodeWorld, WorldTools } from '../../../actors/testing.ts'
-import { BlazeError } from '../../../runtime/index.ts'
+import { BlazeError, limits } from '../../../runtime/index.ts'
 import { deviceOf, devicesOf } from './campaign-node.ts'
 import type { CampaignNode } from './campaign-node.ts'
 import { DeviceNode } from './device-node.ts'
@@ -15,7 +15,7 @@ import { shownOf } from './shown.ts'
 import { startSupervisorNode } from './supervisor-node.ts'
 import type { SupervisorNode } from './supervisor-node.ts'
 import { Team } from './team.ts'
-import { expectNothingSent, expectSound } from './sound.ts'
+import { expectNoDifference, expectNothingSent, expectSound } from './sound.ts'
 import { Workload } from './workload.ts'
 
 const writesPerStepMax = 3
@@ -60,7 +60,8 @@ class Campaign {
   constructor(tools: WorldTools) {
     this.#tools = tools
     this.#plan = drawPlan(tools.random)
-    const { teams, supervisors, large } = this.#plan
+    const { teams, supervisors, large, partBytes } = this.#plan
+    Object.assign(limits, { relayPartBytes: partBytes })
     const members = teams.flatMap(({ devices }) => devices.filter(({ beside }) => beside !== undefined))
     supervisorsSoFar.keyed += members.length
     supervisorsSoFar.blind += supervisors.length - members.length
@@ -71,23 +72,25 @@ class Campaign {
         team.name,
         new Team(team, { supervisor: (name) => this.#supervisor(name), devices: () => this.#devices() }),
       )
-    const failed = (error: unknown): void => {
-      this.#failure ??= { error }
-    }
     this.#misfit = new MisfitScene(this.#plan, tools.random, this.#teams)
     this.#rest = new RestCheck([...this.#teams.values()])
     this.#workload = new Workload({
       random: tools.random,
       large,
       next: () => ++this.#numbers,
-      failed,
+      failed: this.#failed,
     })
     tools.trace(`plan ${JSON.stringify(this.#plan)}`)
+  }
+
+  readonly #failed = (error: unknown): void => {
+    this.#failure ??= { error }
   }
 
   async start(node: NodeWorld): Promise<CampaignNode> {
     await this.#misfit.beforeStart(node)
     const { name } = node
+    if (!this.#misfit.losesRows) expectNoDifference(node, this.#failed)
     if (!this.#plan.supervisors.includes(name)) {
       const device = this.#deviceAt(node, (plan) => plan.name === name)
       if (device === undefined) throw new Error(`nobody planned ${name}`)
@@ -184,7 +187,7 @@ class Campaign {
     try {
       await work
     } catch (error) {
-      if (!(error instanceof BlazeError)) this.#failure ??= { error }
+      if (!(error instanceof BlazeError)) this.#failed(error)
     }
   }
 

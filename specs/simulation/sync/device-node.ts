@@ -97,6 +97,8 @@ export class DeviceNode {
     await this.alone(async () => {
       const client = this.client
       if (client === undefined) return
+      // What fails from here on is tried again, wherever the team is by then.
+      this.home = undefined
       await client.sync?.stop()
       const place = await this.#patiently(this.team.remoteOf(home, this.plan.arrival === 'founder'))
       const remote = new RemoteNode(place)

@@ -38,6 +38,11 @@ export class MisfitScene {
     return this.#plan.misfit !== 'nothing'
   }
 
+  /** Both sides may hold something else although their vectors say the same. */
+  get losesRows(): boolean {
+    return this.#plan.misfit.endsWith('damaged')
+  }
+
   /** The spare device that the copy of another will be. */
   isForClone(device: DeviceNode): boolean {
     return this.#plan.misfit === 'device cloned' && device.name === this.#clone?.name

@@ -44,6 +44,8 @@ export interface Plan {
   readonly large: number
   /** Share of the steps that write. */
   readonly pace: number
+  /** Bytes at which a part of a round is closed. */
+  readonly partBytes: number
 }
 
 const misfits: readonly Misfit[] = [
@@ -59,6 +61,11 @@ const devicesMin = 2
 const devicesMax = 8
 /** Of the worlds in which a supervisor can be keyed, those in which all are. */
 const keyedShare = 0.4
+/** Of the worlds, those whose rounds have many parts although they are short. */
+const smallPartsShare = 0.5
+const partBytesMin = 1_024
+/** What products have. */
+const partBytesMax = 262_144
 
 export function drawPlan(random: () => number): Plan {
   // Powers, so that most worlds are small.
@@ -93,6 +100,7 @@ export function drawPlan(random: () => number): Plan {
   const large = random() < 0.25 ? 0.1 : 0
   const pace = 0.4 + 0.6 * random()
   const isKeyed = !moves && !misfit.startsWith('supervisor') && (pace * 1_000) % 1 < keyedShare
+  const partBytes = random() < smallPartsShare ? Math.floor(partBytesMin * 8 ** random()) : partBytesMax
   const plans = teams.map(withClone)
   return {
     supervisors,
@@ -102,6 +110,7 @@ export function drawPlan(random: () => number): Plan {
     moves,
     large,
     pace,
+    partBytes,
   }
 }
 

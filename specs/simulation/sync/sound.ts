@@ -1,7 +1,9 @@
 /**
- * What holds of a node at any moment: no cell of it has crashed by a bug, no queue is longer than its bound, and a misfit sends nothing.
+ * What holds of a node at any moment: no cell of it has crashed by a bug, no queue is longer than its bound, a misfit sends nothing, and
+ * who says to have everything has it.
  * Invariant: it only looks.
  */
+import type { NodeWorld } from '../../../actors/testing.ts'
 import type { CampaignNode } from './campaign-node.ts'
 import type { DeviceNode } from './device-node.ts'
 
@@ -24,4 +26,12 @@ export function expectNothingSent({ name, client }: DeviceNode): void {
   const status = client?.sync?.status()
   if (status?.relay !== 'rebasing') return
   if (status.queue.parts > 0 || status.rates.sent > 0) throw new Error(`${name} sends while it rebases`)
+}
+
+/** Where no disk loses rows, a scrub that finds a difference has found a round or a vector that promised too much. */
+export function expectNoDifference({ name, system }: NodeWorld, failed: (error: Error) => void): void {
+  system.tap.subscribe(({ type, path, details }) => {
+    if (type !== 'machine.state' || details['event'] !== 'relay.differs') return
+    failed(new Error(`${path} of ${name} holds what its vector does not say, or lacks what it says`))
+  })
 }
