@@ -6,7 +6,7 @@ import { joinIn, openIn, RemoteNode, type BlazeDBClient, type World } from '../.
 import { createSimulatedFiles, createSimulatedVolume } from '../../actors/replica/index.ts'
 import type { SimulatedFiles, SimulatedVolume } from '../../actors/replica/index.ts'
 import { createSimulation, createSystem, nodeCrypto, type Simulation } from '../../runtime/index.ts'
-import { startSupervisor, type Supervisor } from '../../server/supervisor.ts'
+import { startSupervisor, type Supervisor, type SupervisorOptions } from '../../server/supervisor.ts'
 import {
   createMemoryNetwork,
   type MemoryNetwork,
@@ -15,6 +15,9 @@ import {
 } from '../../transports/index.ts'
 
 const PI = { transport: 'memory', host: 'pi', port: 8080 } as const
+
+/** As `SupervisorOptions` have them. */
+export type SupervisorLimits = Pick<SupervisorOptions, 'quotaBytes' | 'rateBytes'>
 
 export class SimulatedWorld {
   readonly simulation: Simulation
@@ -52,10 +55,7 @@ export class SimulatedWorld {
   }
 
   /** `quotaBytes`: of live records, for each database; `rateBytes`: of records a second, from each device. */
-  async startSupervisor({
-    quotaBytes,
-    rateBytes,
-  }: { quotaBytes?: number; rateBytes?: number } = {}): Promise<Supervisor> {
+  async startSupervisor({ quotaBytes, rateBytes }: SupervisorLimits = {}): Promise<Supervisor> {
     this.supervisor = await this.settle(
       startSupervisor({
         world: {

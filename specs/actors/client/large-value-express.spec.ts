@@ -35,6 +35,15 @@ async function until(
   }
 }
 
+/** Virtual ms until the small record is shown, and from then until the large one is whole. */
+async function arrivals(world: SimulatedWorld, at: BlazeDBClient): Promise<{ small: number; large: number }> {
+  const hasSmall = async (): Promise<boolean> => (await at.collection('notes').get('small')) !== undefined
+  const hasLarge = async (): Promise<boolean> =>
+    (await at.collection('files').get('large'))?.['bytes'] instanceof Uint8Array
+  const small = await until(world, hasSmall, LARGE_MS * 3)
+  return { small, large: await until(world, hasLarge, LARGE_MS * 6) }
+}
+
 test('a small write made after a large value is visible elsewhere long before the large one', async () => {
   const { world, a, b } = await pair(1)
   const bytes = new Uint8Array(LARGE_BYTES).map((_, at) => at % 251)
@@ -42,16 +51,7 @@ test('a small write made after a large value is visible elsewhere long before th
   await world.simulation.pass(300)
   await world.settle(a.collection('notes').insert({ id: 'small', text: 'x'.repeat(100) }))
 
-  const small = await until(
-    world,
-    async () => (await b.collection('notes').get('small')) !== undefined,
-    LARGE_MS * 3,
-  )
-  const large = await until(
-    world,
-    async () => (await b.collection('files').get('large'))?.['bytes'] instanceof Uint8Array,
-    LARGE_MS * 6,
-  )
+  const { small, large } = await arrivals(world, b)
 
   assert.ok(small < 2_000, `${small} ms for the small one`)
   assert.ok(small + large > LARGE_MS, `${large} ms for the large one`)
@@ -65,16 +65,7 @@ test('a small write made after a large value while the link was down does not wa
   await world.settle(a.collection('notes').insert({ id: 'small', text: 'x'.repeat(100) }))
   a.sync?.resume()
 
-  const small = await until(
-    world,
-    async () => (await b.collection('notes').get('small')) !== undefined,
-    LARGE_MS * 3,
-  )
-  const large = await until(
-    world,
-    async () => (await b.collection('files').get('large'))?.['bytes'] instanceof Uint8Array,
-    LARGE_MS * 6,
-  )
+  const { small, large } = await arrivals(world, b)
 
   assert.ok(small < 3_000, `${small} ms for the small one`)
   assert.ok(small + large > LARGE_MS, `${large} ms for the large one`)

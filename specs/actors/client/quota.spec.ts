@@ -2,28 +2,15 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 
-import type { BlazeDBClient } from '../../../actors/index.ts'
-import type { DatabaseSync } from '../../../actors/client/sync.ts'
 import { limits } from '../../../runtime/index.ts'
-import { SimulatedWorld } from '../../simulation/world.ts'
+import type { SimulatedWorld } from '../../simulation/world.ts'
+import { docs, startLimited } from './limited-world.ts'
+import type { LimitedWorld } from './limited-world.ts'
 
 const KIB = 1_024
 const QUOTA = 200 * KIB
-/** About 10 KiB sealed. */
-const text = 'x'.repeat(9_000)
 
-async function start(seed: number): Promise<{ world: SimulatedWorld; a: BlazeDBClient; sync: DatabaseSync }> {
-  const world = new SimulatedWorld(seed)
-  await world.startSupervisor({ quotaBytes: QUOTA })
-  const a = await world.open('a')
-  const sync = await world.settle(a.enableSync({ remote: world.remote(), database: 'notes' }))
-  await world.settle(sync.caughtUp())
-  return { world, a, sync }
-}
-
-function docs(from: number, count: number): { id: string; text: string }[] {
-  return Array.from({ length: count }, (_, at) => ({ id: `${from + at}`, text }))
-}
+const start = (seed: number): Promise<LimitedWorld> => startLimited(seed, { quotaBytes: QUOTA })
 
 function bytesAtPi(world: SimulatedWorld): number {
   return world.supervisor?.status().databaseList[0]?.bytes ?? -1

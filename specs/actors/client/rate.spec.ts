@@ -3,28 +3,17 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 
 import type { BlazeDBClient } from '../../../actors/index.ts'
-import type { DatabaseSync } from '../../../actors/client/sync.ts'
 import { limits } from '../../../runtime/index.ts'
-import { SimulatedWorld } from '../../simulation/world.ts'
+import type { SimulatedWorld } from '../../simulation/world.ts'
+import { docs, startLimited } from './limited-world.ts'
+import type { LimitedWorld } from './limited-world.ts'
 
+/** Some 24 records of `docs` are the allowance of a minute. */
 const RATE = 4_096
-/** About 10 KiB sealed: some 24 of them are the allowance of a minute. */
-const text = 'x'.repeat(9_000)
 /** Above what 24 retries of half a minute take at this rate. */
 const patienceMs = 1_200_000
 
-async function start(seed: number): Promise<{ world: SimulatedWorld; a: BlazeDBClient; sync: DatabaseSync }> {
-  const world = new SimulatedWorld(seed)
-  await world.startSupervisor({ rateBytes: RATE })
-  const a = await world.open('a')
-  const sync = await world.settle(a.enableSync({ remote: world.remote(), database: 'notes' }))
-  await world.settle(sync.caughtUp())
-  return { world, a, sync }
-}
-
-function docs(from: number, count: number): { id: string; text: string }[] {
-  return Array.from({ length: count }, (_, at) => ({ id: `${from + at}`, text }))
-}
+const start = (seed: number): Promise<LimitedWorld> => startLimited(seed, { rateBytes: RATE })
 
 /** Insertions in parts of their own: a part is taken whole. */
 async function insertSlowly(
