@@ -10,7 +10,7 @@ import { spawn } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { patched, write } from '../mutants/apply.ts'
+import { patched, reasonToSurvive, write } from '../mutants/apply.ts'
 import type { Patched } from '../mutants/apply.ts'
 import { beginStep } from '../process/progress-step.ts'
 import { longRoot, numberOf } from './long-lane.ts'
@@ -46,7 +46,7 @@ const survivorShareMax = 1 / 20
 const copied = ['actors', 'runtime', 'transports', 'server', 'specs', 'scripts', 'examples']
 const files = ['package.json', 'tsconfig.json']
 const compileMsMax = 300_000
-const problemCharsMax = 160
+const problemCharsMax = 240
 /** Of the tree without a mutant. */
 const controlSeeds = 20
 
@@ -134,7 +134,7 @@ async function judge(name: string, copy: string, search: Search): Promise<Outcom
     const wrong = [...(await typeErrors(copy))].find((error) => !search.known.has(error))
     if (wrong !== undefined) return outcome('does not compile', 0, wrong)
     const campaign = await run(copy, simulator(['--seeds', search.seeds]), search.limitMs)
-    if (campaign.code === 0) return outcome('survived', search.seeds, '')
+    if (campaign.code === 0) return outcome('survived', search.seeds, reasonToSurvive(mutantPatch(name)))
     if (campaign.code === null)
       return outcome('took too long', 0, `more than ${search.limitMs / 60_000} minutes`)
     const { failed, problem } = resultOf(campaign.stdout)

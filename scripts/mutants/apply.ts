@@ -1,5 +1,6 @@
 /**
- * Applies a unified diff of this folder to a tree, by its lines and not by their numbers.
+ * Applies a unified diff of this folder to a tree, by its lines and not by their numbers. One that the campaign cannot find says why in
+ * lines that begin with `# `.
  * Invariant: every hunk is found exactly once, or nothing is changed.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -30,6 +31,12 @@ export function patched(patch: string, root: string): Patched[] {
   })
 }
 
+/** Why the campaign cannot find it; empty when it should. */
+export function reasonToSurvive(patch: string): string {
+  const lines = patch.split('\n').filter((line) => line.startsWith('# '))
+  return lines.map((line) => line.slice('# '.length)).join(' ')
+}
+
 export function write(files: readonly Patched[], root: string, which: 'before' | 'after'): void {
   for (const file of files) writeFileSync(join(root, file.path), file[which])
 }
@@ -39,7 +46,7 @@ function filesOf(patch: string): { path: string; hunks: Hunk[] }[] {
   for (const line of patch.split('\n').slice(0, -1)) {
     const file = files.at(-1)
     const hunk = file?.hunks.at(-1)
-    if (line.startsWith('--- ')) continue
+    if (line.startsWith('--- ') || line.startsWith('# ')) continue
     if (line.startsWith('+++ b/')) files.push({ path: line.slice('+++ b/'.length), hunks: [] })
     else if (line.startsWith('@@')) file?.hunks.push({ before: '', after: '' })
     else if (hunk === undefined) throw new Error(`a line before any hunk: ${line}`)

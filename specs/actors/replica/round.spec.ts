@@ -2,6 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { encodeCommitItem, parseCommitItem } from '../../../actors/replica/commit.ts'
+import { dotOf } from '../../../actors/replica/index.ts'
 import type { OfferedPart, PartItem, Vector } from '../../../actors/replica/index.ts'
 import { commitKey, rowsOf } from '../../../actors/replica/row.ts'
 import { bytesKey, createSimulation, limits, nodeCrypto } from '../../../runtime/index.ts'
@@ -189,6 +190,26 @@ test('a blind replica keeps concurrent siblings until a write that merged both',
   assert.equal(texts(blind.replica.committed(tag(1))), ['both'])
   await settle(simulation, sync(two, blind))
   assert.equal(texts(blind.replica.committed(tag(1))), ['both'], 'late arrivals do not resurrect')
+})
+
+test('what a peer has seen and does not list stays: neither its vector nor its silence kills', async () => {
+  const simulation = createSimulation(12)
+  const [one, two] = [await writer(simulation, 1, 1), await writer(simulation, 2, 2)]
+  const relay = await startNode(simulation, 3, 'blind')
+  for (const from of [one, two]) await settle(simulation, sync(from, relay))
+  const whole = await offerOf(simulation, relay)
+  const idOfTwo = bytesKey(two.device.replicaId)
+  const isOfTwo = (bytes: Uint8Array): boolean => bytesKey(dotOf(bytes)?.replicaId ?? bytes) === idOfTwo
+  const items = whole.items.filter((item) => item.kind !== 'envelope' || !isOfTwo(item.bytes))
+  assert.is(items.length, whole.items.length - 2)
+  const to = await startNode(simulation, 4)
+  await settle(simulation, sync(two, to))
+
+  await settle(simulation, to.replica.applyPart({ ...whole, items }))
+
+  assert.is(to.replica.vector().get(idOfTwo)?.seq, 2)
+  assert.equal(texts(to.replica.committed(tag(1))), ['1/1', '2/1'])
+  assert.equal(texts(to.replica.committed(tag(2))), ['2/2'])
 })
 
 test('a receiver drops what a peer’s write killed, commits included, but keeps the newest', async () => {

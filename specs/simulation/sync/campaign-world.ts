@@ -77,6 +77,7 @@ class Campaign {
     this.#workload = new Workload({
       random: tools.random,
       large,
+      hasMisfit: this.#misfit.isPossible,
       next: () => ++this.#numbers,
       failed: this.#failed,
     })

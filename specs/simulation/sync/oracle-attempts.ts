@@ -33,6 +33,7 @@ class OracleFailure extends Error {
 
 export class Attempts {
   readonly #attempts: Attempt[] = []
+  readonly #forgetful = new Set<string>()
   #runs = 0
   #isWhole = true
 
@@ -61,6 +62,7 @@ export class Attempts {
 
   /** The disk of the device is as it was after attempt `since`. */
   forget(device: string, since: number): void {
+    this.#forgetful.add(device)
     for (const attempt of this.#attempts)
       if (attempt.device === device && attempt.n > since && !attempt.confirmed) attempt.forgotten = true
   }
@@ -69,6 +71,11 @@ export class Attempts {
   loseRows(device: string): void {
     this.forget(device, 0)
     this.#isWhole = false
+  }
+
+  /** Its disk has forgotten something, and may not know what it has done itself. */
+  isForgetful(device: string): boolean {
+    return this.#forgetful.has(device)
   }
 
   /** No transaction was torn by a disk. */

@@ -1,7 +1,8 @@
 /**
  * What devices are asked for: writes that fight over the same few records, each told to the oracle before it begins and when it was
  * acknowledged.
- * Invariant: every decision comes from the chance of the world; a refused write promises nothing, and any other error fails the seed.
+ * Invariant: every decision comes from the chance of the world; a refused write promises nothing, and what no fault explains fails the
+ * seed.
  */
 import { add, BlazeError, increment, max, min, remove } from '../../../actors/index.ts'
 import type { BlazeDBClient, Transaction } from '../../../actors/index.ts'
@@ -13,6 +14,8 @@ import type { Attempt } from './oracle-attempts.ts'
 export interface WorkTools {
   readonly random: () => number
   readonly large: number
+  /** Something befalls a directory. */
+  readonly hasMisfit: boolean
   /** A number that no other write has. */
   readonly next: () => number
   /** A write settles by itself: its device may lose its power first. */
@@ -23,6 +26,9 @@ type Write = (device: DeviceNode, client: BlazeDBClient) => void
 
 /** After these nothing was written. */
 const refusedForSure: ReadonlySet<string> = new Set(['NOT_FOUND', 'RECORD_EXISTS', 'READ_ONLY', 'CLOCK_SKEW'])
+/** After these it may have been, or comes with the next opening. */
+const refusedByFaults: ReadonlySet<string> = new Set(['POISONED', 'DISK_FULL', 'CLOSED', 'REBASING'])
+const refusedByMisfits: ReadonlySet<string> = new Set(['FORKED', 'DAMAGED'])
 /** Bytes of a large value: just above what a record may hold. */
 const largeBytes = 49_300
 
@@ -293,6 +299,8 @@ export class Workload {
   #refused(attempt: Attempt, error: unknown): void {
     if (!(error instanceof BlazeError)) return this.#tools.failed(error)
     if (refusedForSure.has(error.code)) attempt.effects = []
+    else if (!refusedByFaults.has(error.code) && !(this.#tools.hasMisfit && refusedByMisfits.has(error.code)))
+      this.#tools.failed(new Error(`${attempt.device} refused a write: ${error.code}, ${error.message}`))
   }
 
   /** Reads too may be refused. */
