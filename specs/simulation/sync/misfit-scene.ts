@@ -38,9 +38,12 @@ export class MisfitScene {
     return this.#plan.misfit !== 'nothing'
   }
 
-  /** Both sides may hold something else although their vectors say the same. */
-  get losesRows(): boolean {
-    return this.#plan.misfit.endsWith('damaged')
+  /**
+   * Two sides may hold something else although their vectors say the same: a disk has lost rows, or two branches of one id have come to
+   * a supervisor, one of them in a round that a cut ended.
+   */
+  get mayDiffer(): boolean {
+    return /damaged|cloned/.test(this.#plan.misfit)
   }
 
   /** The spare device that the copy of another will be. */

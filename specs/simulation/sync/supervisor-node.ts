@@ -30,3 +30,13 @@ export async function startSupervisorNode(
   })
   return { kind: 'supervisor', node, supervisor, member }
 }
+
+export function isSupervisor(node: { readonly kind: string }): node is SupervisorNode {
+  return node.kind === 'supervisor'
+}
+
+/** As a service manager restarts it: it says goodbye to its clients first. */
+export async function stopInOrder(one: SupervisorNode | undefined): Promise<void> {
+  await one?.supervisor.stop()
+  one?.node.exit()
+}
