@@ -30,6 +30,8 @@ export interface MachineSpec<M, E extends MachineEvent = MachineEvent> {
   receive?(message: M, ctx: MachineContext<M, E>): E | undefined
   /** Runs before the machine starts. */
   init?(ctx: MachineContext<M, E>): void
+  /** The event that the machine takes last, as an orderly stop begins; `stop` follows. */
+  readonly last?: E
   stop?(ctx: MachineContext<M, E>): void | Promise<void>
   inspect?(): object
 }
@@ -223,7 +225,9 @@ class MachineInstance<M, E extends MachineEvent> implements Instance<M>, HostedM
   }
 
   stop(): void | Promise<void> {
-    return this.#stage.spec.stop?.(this.context)
+    const { spec } = this.#stage
+    if (spec.last !== undefined && this.#snapshot.status === 'active') this.#handle(spec.last)
+    return spec.stop?.(this.context)
   }
 
   inspect(): object {

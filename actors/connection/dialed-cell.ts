@@ -201,8 +201,6 @@ export class DialedCell {
         return undefined
       case 'dialed.retry':
         return { type: 'connection.retry' }
-      case 'dialed.drain':
-        return { type: 'connection.drain' }
       case 'dialed.mark':
         this.#relays.ask()
         return undefined

@@ -60,7 +60,6 @@ export type DialedMessage =
   | { type: 'dialed.relayEnded'; relay: number; error: BlazeError }
   | { type: 'dialed.reopen' }
   | { type: 'dialed.retry' }
-  | { type: 'dialed.drain' }
   | { type: 'dialed.mark' }
   | {
       type: 'dialed.request'

@@ -25,7 +25,7 @@ export function dialedConnection(o: DialedOptions): Behaviour<DialedMessage> {
       drain: () => cell?.hangUp('draining'),
     },
     receive: (message) => cell?.receive(message),
-    stop: () => cell?.hangUp('draining'),
+    last: { type: 'connection.drain' },
     inspect: () => cell?.inspect() ?? {},
   })
 }

@@ -273,6 +273,44 @@ test('init runs before the machine starts, and stop at an orderly end', async ()
   assert.equal(order, ['init', 'entry', 'stop'])
 })
 
+test('the last event of a machine is taken as an orderly stop begins, and not after its end or a crash', async () => {
+  for (const [told, expected] of [
+    [['open', 'close'], 'stopped'],
+    [['open', 'end'], 'stopped'],
+    [['open', 'boom'], 'crashed'],
+  ] as const) {
+    const { system, settle } = createWorld()
+    const heard = listen(system)
+    const order: string[] = []
+    const cell = system.spawn({
+      name: 'door',
+      restart: 'temporary',
+      behaviour: machine<Event>({
+        kind: 'door',
+        definition: door,
+        actions: {
+          report: (_ctx, { type }) => void order.push(type),
+          explode: () => {
+            throw new Error('boom')
+          },
+        },
+        last: { type: 'open' },
+        stop: () => void order.push('stop'),
+      }),
+    })
+    for (const type of told) cell.tell({ type })
+    await settle()
+    if (cell.alive) void cell.stop()
+    await settle()
+
+    const [, ...after] = order
+    const begun = ['open', ...(told[1] === 'close' ? ['close', 'open'] : [])]
+    assert.equal(after, expected === 'crashed' ? begun : [...begun, 'stop'], told[1])
+    const moves = heard.filter(({ type }) => type === 'machine.state').map(({ details }) => details['to'])
+    assert.is(moves.at(-1), { close: 'open.ajar', end: 'gone', boom: 'open.ajar' }[told[1]], told[1])
+  }
+})
+
 test('an action that the machine does not name is refused', () => {
   assert.throws(() => machine<Event>({ kind: 'door', definition: door, actions: { repotr() {} } }), /repotr/)
 })

@@ -133,19 +133,23 @@ test('stopping in the middle of the handshake leaves no link and no cell', async
   }
 })
 
-test('a drained connection takes no result that comes late, and stays drained', async () => {
-  for (const state of ['connecting', 'handshake', 'syncing']) {
+test('a connection that is stopped is seen draining, in whatever state it was, and takes no result that comes late', async () => {
+  for (const state of ['connecting', 'handshake', 'authenticated', 'syncing']) {
     const { world, a } = await start(19)
     const dialed = world.dial(a)
     await world.simulation.run(() => lastOf(dialed).state === state, { virtualMs: 1_000 })
+    const states: unknown[] = []
+    dialed.system.tap.subscribe(({ type, path, details }) => {
+      if (type === 'machine.state' && /^\/[^/]+$/.test(path)) states.push(details['to'])
+    })
 
-    dialed.ref?.tell({ type: 'dialed.drain' })
+    void dialed.ref?.stop()
     // Less than the supervisor would wait for the rest of a handshake.
     await world.simulation.pass(limits.handshakeMs / 2)
 
+    assert.equal(states, ['draining'], state)
     assert.is(lastOf(dialed).state, 'draining', state)
-    assert.is(dialed.system.tree()[0]?.state, 'draining', state)
-    assert.equal([dialed.system.tree().length, world.system.tree().length, world.dials], [1, 0, 1], state)
+    assert.equal([dialed.system.tree().length, world.system.tree().length, world.dials], [0, 0, 1], state)
   }
 })
 
