@@ -54,13 +54,17 @@ test('two cells that flood each other for ever do not starve a real timer', asyn
   const env = createNodeEnv()
   const system = createSystem({ env })
   const counts = flood(system)
-  const started = env.monotonic()
+  let latest = 0
 
-  await new Promise<void>((resolve) => void env.after(20, resolve))
-  const late = env.monotonic() - started
+  // A process that gets no CPU for a moment handles little meanwhile: the flood has up to 50 timers.
+  for (let i = 0; i < 50 && counts.handled <= 1000; i++) {
+    const started = env.monotonic()
+    await new Promise<void>((resolve) => void env.after(20, resolve))
+    latest = Math.max(latest, env.monotonic() - started)
+  }
   await system.stop()
 
-  assert.ok(late < 500, `the timer came after ${late} ms`)
+  assert.ok(latest < 500, `a timer came after ${latest} ms`)
   assert.ok(counts.handled > 1000, 'the flood was real')
 })
 
