@@ -33,6 +33,8 @@ export class DeviceNode {
   client: BlazeDBClient | undefined
   /** Something opens, joins or closes it now. */
   busy = false
+  /** Writes that it was asked for and has not answered. */
+  writing = 0
   /** The supervisor that it last followed its team to. */
   home: string | undefined
 
@@ -49,6 +51,16 @@ export class DeviceNode {
   /** It can be asked for something. */
   get open(): BlazeDBClient | undefined {
     return this.busy ? undefined : this.client
+  }
+
+  /** Counts a write until it is answered. */
+  async answer<T>(write: Promise<T>): Promise<T> {
+    this.writing += 1
+    try {
+      return await write
+    } finally {
+      this.writing -= 1
+    }
   }
 
   /** First start and every other one. A late device without a directory stays without a client. */

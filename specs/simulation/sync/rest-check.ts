@@ -61,10 +61,10 @@ export class RestCheck {
 const quietStates: ReadonlySet<string | undefined> = new Set(['caughtUp', 'clockSkew'])
 
 /** What the device holds, in a word, when it says that it rests; undefined when it does not. */
-function restingHead({ client, busy }: DeviceNode): string | undefined {
+function restingHead({ client, busy, writing }: DeviceNode): string | undefined {
   const status = client?.sync?.status()
-  if (client === undefined || busy || status === undefined || client.status().state !== 'ready')
-    return undefined
+  if (client === undefined || busy || writing > 0) return undefined
+  if (status === undefined || client.status().state !== 'ready') return undefined
   const isQuiet = quietStates.has(status.state) && status.relay === 'live'
   const replica = partsOf(client).database.space?.replica
   if (!isQuiet || replica === undefined || status.lag > 0 || status.held > 0) return undefined
@@ -73,11 +73,11 @@ function restingHead({ client, busy }: DeviceNode): string | undefined {
 
 /** For the error of a world that does not come to rest. */
 export function standingOf(device: DeviceNode): string {
-  const { name, client, busy } = device
+  const { name, client, busy, writing } = device
   if (client === undefined) return `${name} has no client`
   const { state, error } = client.status()
   const why = client.sync?.why() ?? 'no sync'
-  return `${name}${busy ? ' (busy)' : ''} is ${state}${error === undefined ? '' : ` (${error})`}, holds ${restingHead(device) ?? '?'}: ${why}`
+  return `${name}${busy ? ' (busy)' : ''}${writing > 0 ? ` (answers ${writing})` : ''} is ${state}${error === undefined ? '' : ` (${error})`}, holds ${restingHead(device) ?? '?'}: ${why}`
 }
 
 function differences(one: string, other: string): string {

@@ -96,15 +96,12 @@ export class Workload {
     const id = this.#note(device)
     if (id === undefined) return
     const attempt = device.team.oracle.begin(device.name, [{ kind: 'delete', id }])
-    client
-      .collection('notes')
-      .delete(id)
-      .then(
-        (was) => {
-          attempt.acknowledged = was
-        },
-        (error: unknown) => this.#refused(attempt, error),
-      )
+    device.answer(client.collection('notes').delete(id)).then(
+      (was) => {
+        attempt.acknowledged = was
+      },
+      (error: unknown) => this.#refused(attempt, error),
+    )
   }
 
   #own(device: DeviceNode, client: BlazeDBClient): void {
@@ -257,12 +254,10 @@ export class Workload {
     const { oracle } = device.team
     const attempt = oracle.begin(device.name, [])
     const wasMisfit = isMisfit(client)
-    client
-      .transaction((tx) => work(tx, (effects) => oracle.run(attempt, effects)))
-      .then(
-        () => this.#acknowledged(attempt, wasMisfit && isMisfit(client)),
-        (error: unknown) => this.#refused(attempt, error),
-      )
+    device.answer(client.transaction((tx) => work(tx, (effects) => oracle.run(attempt, effects)))).then(
+      () => this.#acknowledged(attempt, wasMisfit && isMisfit(client)),
+      (error: unknown) => this.#refused(attempt, error),
+    )
   }
 
   #told(
@@ -274,7 +269,7 @@ export class Workload {
     const attempt = device.team.oracle.begin(device.name, effects)
     const { client } = device
     const wasMisfit = isMisfit(client)
-    write().then(
+    device.answer(write()).then(
       () => {
         this.#acknowledged(attempt, wasMisfit && isMisfit(client))
         void this.#after(then(), () => {})
