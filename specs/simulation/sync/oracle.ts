@@ -50,17 +50,15 @@ export class TeamOracle extends Attempts {
   }
 
   #checkPairsAtRest(device: string, shown: Shown): void {
-    const highest = new Map<string, { promised: number; asked: number }>()
-    for (const { effect, promised } of this.all('pair')) {
-      const known = highest.get(effect.pair) ?? { promised: 0, asked: 0 }
-      known.asked = Math.max(known.asked, effect.value)
-      if (promised) known.promised = Math.max(known.promised, effect.value)
-      highest.set(effect.pair, known)
-    }
-    for (const [pair, { promised, asked }] of highest) {
-      const value = Number(shown.get('pairs')?.get(`${pair}-x`)?.['value'] ?? 0)
-      if (value < promised || value > asked)
-        fail(device, `pair ${pair} shows ${value}, acknowledged was ${promised}, asked for ${asked}`)
+    const pairs = this.all('pair')
+    for (const pair of new Set(pairs.map(({ effect }) => effect.pair))) {
+      const ofPair = pairs.filter(({ effect }) => effect.pair === pair)
+      // Of transactions at one time the last that ran wins, in whichever order they were asked for.
+      const last = Math.max(0, ...ofPair.filter(({ promised }) => promised).map(({ n }) => n))
+      const value = shown.get('pairs')?.get(`${pair}-x`)?.['value']
+      const n = value === undefined ? 0 : (ofPair.find(({ effect }) => effect.value === value)?.n ?? -1)
+      if (n < last)
+        fail(device, `pair ${pair} shows ${String(value)} of attempt ${n}, acknowledged was attempt ${last}`)
     }
     for (const account of new Set(this.all('transfer').flatMap(({ effect }) => [effect.from, effect.to])))
       this.#checkAccount(device, account, shown)
