@@ -1,7 +1,8 @@
 /**
  * Once all is quiet, one device of each team writes the records for which all fought once more: whoever merges concurrent writes leaves
  * one of them (REPLICATION rule 1), so a store that still holds the others has kept what nobody needs.
- * Invariant: a team is asked once, and what it wrote is known by its dot.
+ * Invariant: what a team wrote is known by its dot. It is asked again when a device has taken another replica id since: a clone that is
+ * found out by these writes makes its own again, beside them.
  */
 import { partsOf } from '../../../actors/client/client.ts'
 import { BlazeError } from '../../../actors/index.ts'
@@ -14,22 +15,25 @@ import type { Team } from './team.ts'
 export class LastWrites {
   /** What each record was merged into, as a look names it. */
   readonly #dots = new Map<Team, string[]>()
+  /** The replica ids of a team when it was asked. */
+  readonly #replicas = new Map<Team, string>()
   #running = 0
 
-  /** Begins with the teams that are quiet now. */
-  begin(devices: readonly DeviceNode[]): void {
+  /** Every team has written, and is what it was then; asks those that are not. The teams are quiet now. */
+  isDone(devices: readonly DeviceNode[]): boolean {
+    if (this.#running > 0) return false
     for (const device of devices) {
-      if (this.#dots.has(device.team) || device.plan.role === 'reader') continue
+      if (device.plan.role === 'reader') continue
+      const replicas = replicasOf(devices.filter(({ team }) => team === device.team))
+      if (this.#replicas.get(device.team) === replicas) continue
+      this.#replicas.set(device.team, replicas)
       this.#dots.set(device.team, [])
       this.#running += 1
       void this.#write(device).finally(() => {
         this.#running -= 1
       })
     }
-  }
-
-  get done(): boolean {
-    return this.#dots.size > 0 && this.#running === 0
+    return this.#running === 0
   }
 
   /** `dots`: of a look at all that a device holds. */
@@ -63,4 +67,10 @@ export class LastWrites {
       this.#dots.get(device.team)?.push(`${toHex(database.identity.replica)}.${seq}`)
     }
   }
+}
+
+function replicasOf(devices: readonly DeviceNode[]): string {
+  return devices
+    .map(({ client }) => (client === undefined ? '' : toHex(partsOf(client).database.identity.replica)))
+    .join()
 }

@@ -20,10 +20,7 @@ export class RestCheck {
 
   /** All have come to rest, and again after the last writes. */
   isQuiet(devices: readonly DeviceNode[]): boolean {
-    if (!this.#rests(devices)) return false
-    if (this.#lastWrites.done) return true
-    this.#lastWrites.begin(devices)
-    return false
+    return this.#rests(devices) && this.#lastWrites.isDone(devices)
   }
 
   #rests(devices: readonly DeviceNode[]): boolean {
