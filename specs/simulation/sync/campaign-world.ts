@@ -99,7 +99,7 @@ class Campaign {
       return device
     }
     const member = this.#deviceAt(node, (plan) => plan.beside === name)
-    const started = await startSupervisorNode(node, member)
+    const started = await startSupervisorNode(node, { member, rateBytes: this.#plan.rateBytes })
     this.#running.set(name, started)
     for (const tell of this.#waiting.get(name) ?? []) tell(started)
     this.#waiting.delete(name)

@@ -46,6 +46,8 @@ export interface Plan {
   readonly pace: number
   /** Bytes at which a part of a round is closed. */
   readonly partBytes: number
+  /** Bytes a second that supervisors take from each device; undefined for all that comes. */
+  readonly rateBytes: number | undefined
 }
 
 const misfits: readonly Misfit[] = [
@@ -66,6 +68,12 @@ const smallPartsShare = 0.5
 const partBytesMin = 1_024
 /** What products have. */
 const partBytesMax = 262_144
+
+/** Of the worlds in which no device has to send all there is, those whose supervisors limit what they take. */
+const ratedShare = 0.3
+/** Little enough to refuse parts of most devices, and enough for all to come through before the time for rest is over. */
+const rateBytesMin = 15
+const rateBytesMax = 60
 
 export function drawPlan(random: () => number): Plan {
   // Powers, so that most worlds are small.
@@ -101,6 +109,9 @@ export function drawPlan(random: () => number): Plan {
   const pace = 0.4 + 0.6 * random()
   const isKeyed = !moves && !misfit.startsWith('supervisor') && (pace * 1_000) % 1 < keyedShare
   const partBytes = random() < smallPartsShare ? Math.floor(partBytesMin * 8 ** random()) : partBytesMax
+  const sendsLittle = large === 0 && !moves && !misfit.startsWith('supervisor')
+  const isRated = sendsLittle && (pace * 10_000) % 1 < ratedShare
+  const rate = rateBytesMin * (rateBytesMax / rateBytesMin) ** ((pace * 100_000) % 1)
   const plans = teams.map(withClone)
   return {
     supervisors,
@@ -111,6 +122,7 @@ export function drawPlan(random: () => number): Plan {
     large,
     pace,
     partBytes,
+    rateBytes: isRated ? Math.floor(rate) : undefined,
   }
 }
 

@@ -19,12 +19,13 @@ export const supervisorPort = 8080
 
 export async function startSupervisorNode(
   node: NodeWorld,
-  member: DeviceNode | undefined,
+  { member, rateBytes }: { readonly member: DeviceNode | undefined; readonly rateBytes: number | undefined },
 ): Promise<SupervisorNode> {
   const { env, volume, transport, name } = node
   const supervisor = await startSupervisor({
     world: { env, crypto: nodeCrypto, volume, transport },
     listen: { transport: 'memory', host: name, port: supervisorPort },
+    rateBytes,
     // A process whose tree went down is started again by its service manager.
     onFailed: () => node.exit(),
   })
