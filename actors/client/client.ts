@@ -4,7 +4,7 @@
  * its durability is relaxed.
  */
 import { BlazeError } from '../../runtime/index.ts'
-import { openDatabase } from '../database/index.ts'
+import { isUnused, openDatabase } from '../database/index.ts'
 import type { BackupReport, DatabaseVerifyReport, ExportReport, ImportReport } from '../database/index.ts'
 import type { Conflict, Database, DatabaseIdentity, DatabaseStatus } from '../database/index.ts'
 import type { RecordDatabase } from '../database/index.ts'
@@ -324,7 +324,7 @@ export async function joinIn(world: World, options: JoinOptions): Promise<BlazeD
   checkOptions(options)
   const { invite: url, ...rest } = options
   // An invite is good for one redemption: a directory that cannot take it is found out before.
-  if ((await world.volume(options.at).list('')).length > 0) {
+  if (!(await isUnused(world.volume(options.at)))) {
     throw new BlazeError('NAME_TAKEN', `expected an empty directory, got one with files: ${options.at}`)
   }
   const identity = await redeemInvite(world, url, options)

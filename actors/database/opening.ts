@@ -4,7 +4,7 @@
  */
 import { BlazeError, equalBytes } from '../../runtime/index.ts'
 import type { CryptoProvider } from '../../runtime/index.ts'
-import type { OrderedStore } from '../replica/index.ts'
+import type { OrderedStore, Volume } from '../replica/index.ts'
 import { readConfirmed } from '../replica/index.ts'
 import { openSpace } from '../team/index.ts'
 import type { Space } from '../team/index.ts'
@@ -26,6 +26,19 @@ import { DatabaseSession } from './session.ts'
 const STORE = 'store'
 /** Row of format and space (PROTOCOL §6.1): it is there once a store was opened. */
 const FORMAT_ROW = new TextEncoder().encode('f')
+
+/** Nobody has made a database here. An opening that fails before it has written the header leaves an empty store, and that is nothing. */
+export async function isUnused(volume: Volume): Promise<boolean> {
+  const files = await volume.list('')
+  if (files.length === 0) return true
+  if (files.some((file) => file !== STORE)) return false
+  const store = await volume.openStore(STORE)
+  try {
+    return store.get(FORMAT_ROW) === undefined
+  } finally {
+    await store.close()
+  }
+}
 
 /** `emit` announces events of the cell; `fail` ends this opening, so that a fresh one follows. */
 export async function openSession(

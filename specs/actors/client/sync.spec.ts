@@ -136,6 +136,28 @@ test('a code redeemed by another device, a foreign name and a wrong server key a
   assert.is(world.supervisor?.status().databaseList.length, 2)
 })
 
+test('a join that found the disk full leaves nothing in the way of the next', async () => {
+  const { world, a } = await synced(9)
+  const volume = world.volume('b')
+  volume.setLatency(50)
+  const invite = await world.settle(a.invite({ role: 'writer' }))
+  const fillOnceOpened = async (): Promise<void> => {
+    if ((await volume.list('')).includes('store')) volume.setFull(true)
+    else world.simulation.env('b').after(1, () => void fillOnceOpened())
+  }
+  void fillOnceOpened()
+  await refuses('DISK_FULL', () => world.join('b', invite))
+  assert.equal(await world.settle(volume.list('')), ['store'])
+
+  volume.setFull(false)
+  const b = await world.join('b', await world.settle(a.invite({ role: 'writer' })))
+  await world.settle(b.sync?.caughtUp() ?? Promise.reject(new Error('no sync')))
+
+  await world.settle(b.close())
+  const again = await world.settle(a.invite({ role: 'writer' }))
+  await refuses('NAME_TAKEN', () => world.join('b', again))
+})
+
 test('an invite needs sync and a supervisor, and is good for one device until it expires', async () => {
   const { world, a } = await synced(8)
   const lone = await world.open('lone')

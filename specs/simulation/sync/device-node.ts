@@ -65,8 +65,7 @@ export class DeviceNode {
 
   /** First start and every other one. A late device without a directory stays without a client. */
   async start(): Promise<this> {
-    const isNew = (await this.#volume.list('')).length === 0
-    if (!isNew) await this.reopen()
+    if (await this.#hasHeader()) await this.reopen()
     else if (this.plan.arrival === 'founder') {
       const client = await openIn(this.#world(), { name: this.name, at: 'db', key })
       this.client = client
@@ -98,7 +97,7 @@ export class DeviceNode {
   async joinLate(): Promise<void> {
     if (this.client !== undefined || this.busy) return
     await this.alone(async () => {
-      if ((await this.#volume.list('')).length > 0) return this.reopen()
+      if (await this.#hasHeader()) return this.reopen()
       await this.join(await this.#patiently(this.team.invite(this.plan.role)))
     })
   }
@@ -151,6 +150,11 @@ export class DeviceNode {
           .join('')}`,
       )
     return replica.lastArrival === before ? { docs, dots: lines.sort().join('\n') } : undefined
+  }
+
+  /** What an opening leaves that found a full disk is no database yet. */
+  async #hasHeader(): Promise<boolean> {
+    return (await this.#volume.list('')).some((file) => file.startsWith('header'))
   }
 
   /** What other nodes do has no end when they lose their power. */
