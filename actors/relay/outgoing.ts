@@ -171,7 +171,7 @@ export class Outgoing {
 
   /** Tags that the peer has to be sent whatever its vector says, once the first round is over. */
   repair(tags: readonly Uint8Array[]): void {
-    this.#repairs.push(...tags)
+    this.#repairs.push(...tags.slice(0, Math.max(0, limits.scrubTagsMax - this.#repairs.length)))
     this.#port.more()
   }
 

@@ -24,16 +24,14 @@ export interface LeafList {
 export type ScrubAsk =
   | { readonly kind: 'root'; readonly node: ScrubNode }
   | { readonly kind: 'nodes'; readonly prefixes: readonly ScrubPrefix[] }
-  | { readonly kind: 'leaves'; readonly prefixes: readonly ScrubPrefix[] }
-  | { readonly kind: 'send'; readonly tags: readonly Uint8Array[] }
+  | { readonly kind: 'leaves'; readonly lists: readonly LeafList[] }
   | { readonly kind: 'verify' }
 
 export type ScrubAnswer =
   | { readonly kind: 'same' }
   | { readonly kind: 'later' }
   | { readonly kind: 'nodes'; readonly nodes: readonly ScrubNode[] }
-  | { readonly kind: 'leaves'; readonly lists: readonly LeafList[] }
-  | { readonly kind: 'send' }
+  | { readonly kind: 'tags'; readonly tags: readonly Uint8Array[] }
   | { readonly kind: 'verify' }
 
 export function encodeScrubAsk(ask: ScrubAsk): Uint8Array {
@@ -42,15 +40,17 @@ export function encodeScrubAsk(ask: ScrubAsk): Uint8Array {
       return kindOf(0, encodeScrubNodes([ask.node]))
     case 'nodes':
       return kindOf(1, encodeScrubPrefixes(ask.prefixes))
-    case 'leaves':
-      return kindOf(2, encodeScrubPrefixes(ask.prefixes))
-    case 'send': {
-      const writer = new ByteWriter(1 + TAG_BYTES * ask.tags.length).u8(3)
-      for (const tag of ask.tags) writer.bytes(tag)
+    case 'leaves': {
+      const writer = new ByteWriter(1024).u8(2)
+      for (const { leaf, tags } of ask.lists)
+        writer
+          .bytes(encodeScrubPrefixes([leaf]))
+          .u32(tags.length)
+          .bytes(encodeScrubTags(tags))
       return writer.finish()
     }
     case 'verify':
-      return kindOf(4, new Uint8Array(0))
+      return Uint8Array.of(3)
   }
 }
 
@@ -63,24 +63,20 @@ export function parseScrubAsk(bytes: Uint8Array): ScrubAsk {
     if (node === undefined || more.length > 0 || node.depth !== 0) throw reader.violation('no root')
     return { kind: 'root', node }
   }
-  if (kind === 1 || kind === 2) {
+  if (kind === 1) {
     const prefixes = parseScrubPrefixes(reader.rest())
-    const max = kind === 1 ? limits.scrubNodesMax : limits.scrubLeavesMax
-    if (prefixes.length === 0 || prefixes.length > max)
-      throw reader.violation(`${prefixes.length} prefixes, expected 1 to ${max}`)
-    if (kind === 1) return { kind: 'nodes', prefixes }
-    if (prefixes.some(({ depth }) => depth !== SCRUB_DEPTH)) throw reader.violation('a node that is no leaf')
-    return { kind: 'leaves', prefixes }
+    if (prefixes.length === 0 || prefixes.length > limits.scrubNodesMax)
+      throw reader.violation(`${prefixes.length} prefixes, expected 1 to ${limits.scrubNodesMax}`)
+    return { kind: 'nodes', prefixes }
   }
-  if (kind === 3) {
-    if (reader.remaining > TAG_BYTES * limits.scrubTagsMax)
-      throw reader.violation(`more than ${limits.scrubTagsMax} tags`)
-    const tags: Uint8Array[] = []
-    // Copies: they wait until a part is made of them.
-    while (reader.remaining > 0) tags.push(reader.bytes(TAG_BYTES).slice())
-    return { kind: 'send', tags }
+  if (kind === 2) {
+    const lists: LeafList[] = []
+    while (reader.remaining > 0 && lists.length <= limits.scrubLeavesMax) lists.push(readList(reader))
+    if (lists.length === 0 || lists.length > limits.scrubLeavesMax)
+      throw reader.violation(`other than 1 to ${limits.scrubLeavesMax} leaves`)
+    return { kind: 'leaves', lists }
   }
-  if (kind !== 4) throw reader.violation(`kind ${kind}`)
+  if (kind !== 3) throw reader.violation(`kind ${kind}`)
   reader.end()
   return { kind: 'verify' }
 }
@@ -93,19 +89,13 @@ export function encodeScrubAnswer(answer: ScrubAnswer): Uint8Array {
       return Uint8Array.of(0, 1)
     case 'nodes':
       return kindOf(1, encodeScrubNodes(answer.nodes))
-    case 'leaves': {
-      const writer = new ByteWriter(1024).u8(2)
-      for (const { leaf, tags } of answer.lists)
-        writer
-          .bytes(encodeScrubPrefixes([leaf]))
-          .u32(tags.length)
-          .bytes(encodeScrubTags(tags))
+    case 'tags': {
+      const writer = new ByteWriter(1 + TAG_BYTES * answer.tags.length).u8(2)
+      for (const tag of answer.tags) writer.bytes(tag)
       return writer.finish()
     }
-    case 'send':
-      return Uint8Array.of(3)
     case 'verify':
-      return Uint8Array.of(4)
+      return Uint8Array.of(3)
   }
 }
 
@@ -125,14 +115,16 @@ export function parseScrubAnswer(bytes: Uint8Array): ScrubAnswer {
     return { kind: 'nodes', nodes }
   }
   if (kind === 2) {
-    const lists: LeafList[] = []
-    while (reader.remaining > 0) lists.push(readList(reader))
-    if (lists.length > limits.scrubLeavesMax) throw reader.violation('too many leaves')
-    return { kind: 'leaves', lists }
+    if (reader.remaining > TAG_BYTES * limits.scrubTagsMax)
+      throw reader.violation(`more than ${limits.scrubTagsMax} tags`)
+    const tags: Uint8Array[] = []
+    // Copies: they wait until a part is made of them.
+    while (reader.remaining > 0) tags.push(reader.bytes(TAG_BYTES).slice())
+    return { kind: 'tags', tags }
   }
-  if (kind !== 3 && kind !== 4) throw reader.violation(`kind ${kind}`)
+  if (kind !== 3) throw reader.violation(`kind ${kind}`)
   reader.end()
-  return { kind: kind === 3 ? 'send' : 'verify' }
+  return { kind: 'verify' }
 }
 
 function readList(reader: ByteReader): LeafList {

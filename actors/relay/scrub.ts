@@ -4,7 +4,7 @@
  *
  * Invariant: one question is under way; nothing is deleted by a comparison, and nothing but contexts decides what lives.
  */
-import { bytesKey, limits, type Env } from '../../runtime/index.ts'
+import { limits, type Env } from '../../runtime/index.ts'
 import { differingTags, forgetScrubTree, ScrubDescent, scrubLeafTags, scrubTree } from '../replica/index.ts'
 import type { Replica, ScrubNode, ScrubPrefix } from '../replica/index.ts'
 import { RELAY_SCRUB, RELAY_SCRUBBED, violation } from './message.ts'
@@ -49,9 +49,10 @@ export class Scrub {
   /** What was asked and not answered. */
   #asked: ScrubAsk['kind'] | undefined
   #descent: ScrubDescent | undefined
-  /** Leaves that differ and whose lists have not come. */
+  /** Leaves that differ and whose tags were not compared. */
   readonly #leaves: ScrubPrefix[] = []
-  readonly #found = new Map<string, Uint8Array>()
+  /** Tags that this comparison found to differ. */
+  #found = 0
   #report: ScrubReport = { compared: 0, found: 0, differs: false, stays: false }
   /** Comparisons in a row that found a difference. */
   #rounds = 0
@@ -85,7 +86,7 @@ export class Scrub {
   #start(): boolean {
     if (this.#ended || this.#asked !== undefined || this.#descent !== undefined || !this.#port.quiet())
       return false
-    this.#found.clear()
+    this.#found = 0
     this.#ask({ kind: 'root', node: this.#root() })
     return true
   }
@@ -115,19 +116,14 @@ export class Scrub {
         })
       case 'leaves':
         return this.#work(async () => {
-          const lists = []
-          let count = 0
-          for (const leaf of ask.prefixes) {
-            const tags = await scrubLeafTags(this.#replica, leaf)
-            lists.push({ leaf, tags })
-            count += tags.length
-            if (count >= limits.scrubAnswerTagsMax) break
+          const tags: Uint8Array[] = []
+          for (const list of ask.lists) {
+            const own = await scrubLeafTags(this.#replica, list.leaf)
+            tags.push(...differingTags(own, list.tags))
+            if (tags.length >= limits.scrubTagsMax) break
           }
-          return { kind: 'leaves', lists }
+          return { kind: 'tags', tags: tags.slice(0, limits.scrubTagsMax) }
         })
-      case 'send':
-        this.#port.repair(ask.tags)
-        return this.#answer({ kind: 'send' })
       case 'verify':
         this.#verify()
         return this.#answer({ kind: 'verify' })
@@ -143,8 +139,8 @@ export class Scrub {
     if (asked === 'root' && answer.kind === 'later') return
     if (asked === 'root' && answer.kind === 'nodes') return this.#begin(answer.nodes)
     if (asked === 'nodes' && answer.kind === 'nodes') return this.#take(answer.nodes)
-    if (asked === 'leaves' && answer.kind === 'leaves') return this.#compare(answer.lists)
-    if (asked === answer.kind && (asked === 'send' || asked === 'verify')) return this.#done()
+    if (asked === 'leaves' && answer.kind === 'tags') return this.#differ(answer.tags)
+    if (asked === 'verify' && answer.kind === 'verify') return this.#done()
     throw violation(`an answer of kind ${answer.kind} to a question of kind ${asked ?? 'none'}`)
   }
 
@@ -183,34 +179,35 @@ export class Scrub {
     const asks = this.#descent?.asks ?? []
     const enough = this.#leaves.length >= limits.scrubLeavesMax
     if (asks.length > 0 && !enough) return this.#ask({ kind: 'nodes', prefixes: asks })
-    const prefixes = this.#leaves.slice(0, limits.scrubLeavesMax)
-    if (prefixes.length > 0 && this.#found.size < limits.scrubTagsMax)
-      return this.#ask({ kind: 'leaves', prefixes })
-    this.#leaves.length = 0
-    if (this.#found.size === 0) return this.#done()
-    const tags = [...this.#found.values()].slice(0, limits.scrubTagsMax)
-    this.#tell({ found: this.#report.found + tags.length })
-    this.#port.repair(tags)
-    this.#ask({ kind: 'send', tags })
-  }
-
-  #compare(lists: readonly LeafList[]): void {
-    const asked = this.#leaves.splice(0, lists.length)
-    const same =
-      asked.length === lists.length && lists.every(({ leaf }, at) => leaf.nibbles === asked[at]?.nibbles)
-    if (!same || lists.length === 0) throw violation('other leaves than were asked for')
+    if (this.#leaves.length === 0 || this.#found >= limits.scrubTagsMax) return this.#done()
     this.#run(
-      async () => {
-        const differing: Uint8Array[] = []
-        for (const { leaf, tags } of lists)
-          differing.push(...differingTags(await scrubLeafTags(this.#replica, leaf), tags))
-        return differing
-      },
-      (differing) => {
-        for (const tag of differing) this.#found.set(bytesKey(tag), tag.slice())
-        this.#next()
+      () => this.#lists(this.#leaves.slice(0, limits.scrubLeavesMax)),
+      (lists) => {
+        this.#leaves.splice(0, lists.length)
+        this.#ask({ kind: 'leaves', lists })
       },
     )
+  }
+
+  /** What is held here of the first leaves, as far as there is room. */
+  async #lists(leaves: readonly ScrubPrefix[]): Promise<LeafList[]> {
+    const lists: LeafList[] = []
+    let count = 0
+    for (const leaf of leaves) {
+      const tags = await scrubLeafTags(this.#replica, leaf)
+      lists.push({ leaf, tags })
+      count += tags.length
+      if (count >= limits.scrubAskTagsMax) break
+    }
+    return lists
+  }
+
+  /** The peer sends its part of them too. */
+  #differ(tags: readonly Uint8Array[]): void {
+    this.#found += tags.length
+    this.#tell({ found: this.#report.found + tags.length })
+    if (tags.length > 0) this.#port.repair(tags)
+    this.#next()
   }
 
   #done(): void {
@@ -265,6 +262,7 @@ export class Scrub {
     this.#working = true
     this.#run(work, (answer) => {
       this.#working = false
+      if (answer.kind === 'tags') this.#port.repair(answer.tags)
       this.#answer(answer)
     })
   }

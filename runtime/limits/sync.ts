@@ -76,9 +76,9 @@ export const syncLimits = {
   /** Nodes and leaves that are asked for at a time. */
   scrubNodesMax: 512,
   scrubLeavesMax: 64,
-  /** Tags in all leaf lists of one answer, above which the rest is asked for again: half a message. */
-  scrubAnswerTagsMax: 16_384,
-  /** Differing tags that one comparison sends; the rest comes with the next. */
+  /** Tags in all leaf lists of one question, above which the rest is asked later: half a message. */
+  scrubAskTagsMax: 16_384,
+  /** Differing tags of one answer, above which a comparison ends, and that wait to be sent; the rest comes with the next. */
   scrubTagsMax: 4_096,
   /** Comparisons in a row that find a difference before both sides verify themselves. */
   scrubRoundsMax: 3,

@@ -3,7 +3,12 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 
 import { RELAY_SCRUB, RELAY_SCRUBBED } from '../../../actors/relay/message.ts'
-import { encodeScrubAnswer, encodeScrubAsk, parseScrubAsk } from '../../../actors/relay/scrub-frame.ts'
+import {
+  encodeScrubAnswer,
+  encodeScrubAsk,
+  parseScrubAnswer,
+  parseScrubAsk,
+} from '../../../actors/relay/scrub-frame.ts'
 import { bytesKey, equalBytes, limits } from '../../../runtime/index.ts'
 import { pathOf } from '../../fixtures/visit-path.ts'
 import { relayMachine } from '../../../actors/relay/machine.ts'
@@ -81,7 +86,7 @@ test('a record that the peer lost on the way is found, sent and compared again',
   assert.ok(equalBytes(pi.space.replica.liveTotals.sum, a.space.replica.liveTotals.sum))
   const asks = side.sent.slice(before[0]).filter(({ type }) => type === RELAY_SCRUB)
   // The last one finds roots the same.
-  assert.is(asks.length, 7)
+  assert.is(asks.length, 6)
   const bytes = bytesOf(side, before[0] ?? 0) + bytesOf(other, before[1] ?? 0)
   assert.ok(bytes < 8_192, `${bytes} bytes`)
 })
@@ -180,7 +185,7 @@ test('a difference that stays makes both sides verify themselves, and is not cha
   assert.equal([differs, stays, found], [true, true, limits.scrubRoundsMax])
   assert.is(verified, 2)
   assert.ok(
-    side.sent.slice(before).filter(({ type }) => type === RELAY_SCRUB).length <= 7 * limits.scrubRoundsMax,
+    side.sent.slice(before).filter(({ type }) => type === RELAY_SCRUB).length <= 6 * limits.scrubRoundsMax,
   )
   side.onTheWay = (message) => message
   side.exchange.scrub()
@@ -192,8 +197,8 @@ test('answers that were not asked for, and others than were asked for, end the c
   const answers = [
     encodeScrubAnswer({ kind: 'same' }),
     encodeScrubAnswer({ kind: 'nodes', nodes: [] }),
-    encodeScrubAnswer({ kind: 'leaves', lists: [] }),
-    encodeScrubAnswer({ kind: 'send' }),
+    encodeScrubAnswer({ kind: 'tags', tags: [] }),
+    encodeScrubAnswer({ kind: 'verify' }),
     Uint8Array.of(9),
   ]
   for (const answer of answers) {
@@ -205,18 +210,26 @@ test('answers that were not asked for, and others than were asked for, end the c
 })
 
 test('questions beyond their bounds, and two at a time, end the connection', async () => {
-  const tags = Array.from({ length: limits.scrubTagsMax + 1 }, (_, at) => tag(at))
+  const sum = new Uint8Array(16)
+  const tags = Array.from({ length: limits.scrubLeafTagsMax + 1 }, (_, at) => ({ tag: tag(at), sum }))
   const prefixes = Array.from({ length: limits.scrubNodesMax + 1 }, (_, nibbles) => ({ depth: 4, nibbles }))
   const bad = [
-    encodeScrubAsk({ kind: 'send', tags }),
     encodeScrubAsk({ kind: 'nodes', prefixes }),
-    encodeScrubAsk({ kind: 'leaves', prefixes: prefixes.slice(0, limits.scrubLeavesMax + 1) }),
-    encodeScrubAsk({ kind: 'leaves', prefixes: [{ depth: 3, nibbles: 0 }] }),
-    encodeScrubAsk({ kind: 'root', node: { depth: 1, nibbles: 0, count: 0, sum: new Uint8Array(16) } }),
-    Uint8Array.of(5),
+    encodeScrubAsk({ kind: 'nodes', prefixes: [] }),
+    encodeScrubAsk({ kind: 'leaves', lists: [] }),
+    encodeScrubAsk({
+      kind: 'leaves',
+      lists: prefixes.slice(0, limits.scrubLeavesMax + 1).map((leaf) => ({ leaf, tags: [] })),
+    }),
+    encodeScrubAsk({ kind: 'leaves', lists: [{ leaf: { depth: 3, nibbles: 0 }, tags: [] }] }),
+    encodeScrubAsk({ kind: 'leaves', lists: [{ leaf: { depth: 4, nibbles: 0 }, tags }] }),
+    encodeScrubAsk({ kind: 'root', node: { depth: 1, nibbles: 0, count: 0, sum } }),
+    Uint8Array.of(4),
     new Uint8Array(0),
   ]
-  for (const ask of bad) assert.throws(() => parseScrubAsk(ask))
+  for (const ask of bad) assert.throws(() => parseScrubAsk(ask), /scrub/)
+  const differing = Array.from({ length: limits.scrubTagsMax + 1 }, (_, at) => tag(at))
+  assert.throws(() => parseScrubAnswer(encodeScrubAnswer({ kind: 'tags', tags: differing })), /tags/)
   const { world, pi } = await pair(8)
   const side = await forged(world, pi, 'a')
   const ask = encodeScrubAsk({ kind: 'nodes', prefixes: [{ depth: 1, nibbles: 0 }] })

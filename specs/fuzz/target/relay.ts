@@ -64,8 +64,7 @@ export const relayTargets: readonly FuzzTarget[] = [
     seeds: [
       encodeScrubAsk({ kind: 'root', node: nodes[0] }),
       encodeScrubAsk({ kind: 'nodes', prefixes: [leaf, { depth: 1, nibbles: 3 }] }),
-      encodeScrubAsk({ kind: 'leaves', prefixes: [leaf] }),
-      encodeScrubAsk({ kind: 'send', tags: [sixteen] }),
+      encodeScrubAsk({ kind: 'leaves', lists: [{ leaf, tags: [{ tag: sixteen, sum: sixteen }] }] }),
       encodeScrubAsk({ kind: 'verify' }),
     ],
   },
@@ -76,8 +75,8 @@ export const relayTargets: readonly FuzzTarget[] = [
     seeds: [
       encodeScrubAnswer({ kind: 'same' }),
       encodeScrubAnswer({ kind: 'nodes', nodes }),
-      encodeScrubAnswer({ kind: 'leaves', lists: [{ leaf, tags: [{ tag: sixteen, sum: sixteen }] }] }),
-      encodeScrubAnswer({ kind: 'send' }),
+      encodeScrubAnswer({ kind: 'tags', tags: [sixteen] }),
+      encodeScrubAnswer({ kind: 'verify' }),
     ],
   },
   target('hello of a relay', parseHello, 'relay', 'hello', 'helloWithoutCursor', 'helloOfMisfit'),
