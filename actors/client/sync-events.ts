@@ -1,6 +1,6 @@
 /** Who wants to hear of a sync. Invariant: a listener that throws is logged, and harms neither the sync nor other listeners. */
 import { describeError, type Env } from '../../runtime/index.ts'
-import type { Lost, Progress } from '../relay/index.ts'
+import type { Lost, Progress, RelayReport } from '../relay/index.ts'
 import type { SyncState, SyncStatus } from './sync-status.ts'
 
 export type SyncEvent =
@@ -14,6 +14,7 @@ export type SyncEvent =
 export class SyncListeners {
   readonly #env: Env
   readonly #listeners = new Set<(event: SyncEvent) => void>()
+  #lost: Lost | undefined
 
   constructor(env: Env) {
     this.#env = env
@@ -26,6 +27,21 @@ export class SyncListeners {
     const own = (event: SyncEvent): void => listener(event)
     this.#listeners.add(own)
     return () => void this.#listeners.delete(own)
+  }
+
+  /** As the supervisor was last found to lack confirmed writes. */
+  get lost(): Lost | undefined {
+    return this.#lost
+  }
+
+  /** Tells what is new beside the state. */
+  reported({ progress, lost }: RelayReport, before: RelayReport | undefined): void {
+    if (progress !== undefined && progress.applied !== before?.progress?.applied)
+      this.tell({ type: 'progress', ...progress })
+    if (lost === undefined || lost === before?.lost) return
+    this.#lost = lost
+    this.#env.log.warn('sync.supervisor.lost', { ...lost })
+    this.tell({ type: 'supervisorLost', ...lost })
   }
 
   tell(event: SyncEvent): void {

@@ -55,6 +55,11 @@ export interface SyncStatus {
   readonly roundTripMs: number | undefined
   /** Envelopes stored here but not shown yet. */
   readonly held: number
+  /**
+   * Ids of the devices of which a longer round is here in part, through whichever peer: until it goes on, a transaction of theirs may
+   * show in part. Empty but for `syncing`, and where another state comes first.
+   */
+  readonly unfinished: readonly string[]
   readonly error: { readonly code: ErrorCode; readonly message: string } | undefined
 }
 
@@ -73,6 +78,24 @@ const STATE_OF_ERROR: Partial<Record<ErrorCode, SyncState>> = {
 const STATE_OF_PEER_ERROR: Partial<Record<ErrorCode, SyncState>> = { POISONED: 'syncing', DAMAGED: 'syncing' }
 
 export function stateOf(
+  report: ConnectionReport,
+  here: {
+    readonly held: number
+    readonly skewed: boolean
+    readonly rebasing: boolean
+    readonly unfinished: number
+  },
+): SyncState {
+  const state = whileUnfinished(stateOfReport(report, here), here.unfinished)
+  return here.rebasing ? rebasingState(state) : state
+}
+
+/** What a connection in that state means while a longer round of another device is here in part (REPLICATION rule 12). */
+export function whileUnfinished(state: SyncState, unfinished: number): SyncState {
+  return unfinished > 0 && (state === 'caughtUp' || state === 'held') ? 'syncing' : state
+}
+
+function stateOfReport(
   report: ConnectionReport,
   { held, skewed }: { readonly held: number; readonly skewed: boolean },
 ): SyncState {
@@ -93,7 +116,7 @@ export function stateOf(
 }
 
 /** What a connection in that state means for a database that rebases. */
-export function rebasingState(state: SyncState): SyncState {
+function rebasingState(state: SyncState): SyncState {
   const isConnected = state === 'syncing' || state === 'caughtUp' || state === 'held' || state === 'forked'
   return isConnected ? 'rebasing' : state
 }
@@ -116,6 +139,8 @@ function sentenceOf(status: SyncStatus): string {
     case 'caughtUp':
       return `in sync with ${remote}: every write here is durably stored there, and everything there is visible here`
     case 'syncing':
+      if (status.unfinished.length > 0 && status.lag === 0 && error === undefined)
+        return `in sync with ${remote}, but writes of ${status.unfinished.join(', ')} have come in part: the rest comes when that device goes on, and until then a transaction of it may show in part`
       return `exchanging data with ${remote}, about ${status.lag} changes to send${reason}`
     case 'offline':
       if (attempts === 0) return `connecting to ${remote}${reason}; local writes are kept`

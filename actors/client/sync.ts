@@ -10,24 +10,18 @@ import {
   type DialedMessage,
 } from '../connection/index.ts'
 import type { Database } from '../database/index.ts'
-import type { Space } from '../team/index.ts'
+import { formatDeviceId, type Space } from '../team/index.ts'
 import { bounded, stepwise, type StepOptions, type WaitOptions } from './deadline.ts'
 import { Membership } from './membership.ts'
-import { clockOffset, isSkewed, isUnset, type Lost, type RelayReport } from '../relay/index.ts'
+import { clockOffset, isSkewed, isUnset, type RelayReport } from '../relay/index.ts'
 import { endpointsOf } from './remote-endpoints.ts'
 import { encodeRemote, type RemoteRecord } from './remote-node.ts'
 import { SyncListeners, type SyncEvent } from './sync-events.ts'
 import { SyncMeter } from './sync-meter.ts'
 import { SyncRequests } from './sync-requests.ts'
 import { SyncWaits } from './sync-waits.ts'
-import {
-  explain,
-  progressed,
-  rebasingState,
-  stateOf,
-  type SyncState,
-  type SyncStatus,
-} from './sync-status.ts'
+import { explain, progressed, stateOf, whileUnfinished } from './sync-status.ts'
+import type { SyncState, SyncStatus } from './sync-status.ts'
 import type { World } from './world.ts'
 
 /** Own writes up to one. */
@@ -50,7 +44,6 @@ export class DatabaseSync {
   #paused = false
   /** What a connection of an earlier one reports is over. */
   #life = 0
-  #lost: Lost | undefined
   #space: Space | undefined
   #connection: Ref<DialedMessage> | undefined
   #report: ConnectionReport | undefined
@@ -92,9 +85,10 @@ export class DatabaseSync {
     const report = this.#report
     const stale = this.#stale()
     const peerClock = report?.relay?.peerClock
+    const unfinished = this.#unfinished()
     const error = stale ?? report?.relay?.error ?? report?.error ?? this.#problem()
     return {
-      state: stale === undefined ? this.#state : 'stale',
+      state: stale === undefined ? whileUnfinished(this.#state, unfinished.length) : 'stale',
       sinceMs: this.#sinceMs,
       remote: `${this.#remote.host}:${this.#remote.port}`,
       endpoint: report?.endpoint,
@@ -106,12 +100,13 @@ export class DatabaseSync {
       queue: { parts: report?.relay?.counts.unacked ?? 0, bytes: report?.queuedBytes ?? 0 },
       rates: this.#meter.rates(),
       progress: report?.relay?.progress,
-      supervisorLost: this.#lost,
+      supervisorLost: this.#listeners.lost,
       attempts: report?.attempts ?? 0,
       clockOffsetMs: peerClock && clockOffset(this.#env, peerClock),
       clockUnset: peerClock !== undefined && isUnset(peerClock),
       roundTripMs: report?.roundTripMs,
       held: this.#held(),
+      unfinished,
       error: error === undefined ? undefined : { code: error.code, message: error.message },
     }
   }
@@ -309,7 +304,10 @@ export class DatabaseSync {
     if (space === undefined && this.#database.status().state === 'closing') void this.stop()
     this.#waits.wake()
     if (space === undefined || this.#stopped || this.#paused) return
-    this.#forgetTeam = space.onTeamChanged(() => this.#teamMoved())
+    this.#forgetTeam = space.onTeamChanged(() => {
+      if (this.#report !== undefined) this.#enterReported(this.#report)
+      this.#teamMoved()
+    })
     const life = this.#life
     const world = this.#world
     const { serverKey, serverDevice, database } = this.#remote
@@ -351,7 +349,7 @@ export class DatabaseSync {
     this.#count(report.relay, before)
     const peerClock = report.relay?.peerClock
     if (peerClock !== undefined) this.#database.clockMeasured(peerClock)
-    if (!this.#stopped) this.#enter(this.#problem() === undefined ? this.#stateOf(report) : 'revoked')
+    this.#enterReported(report)
     if (report.registered && report.state === 'syncing') this.#teamMoved()
     else this.#waits.wake()
   }
@@ -361,25 +359,27 @@ export class DatabaseSync {
     const replica = this.#space?.replica
     if (relay === undefined || replica === undefined) return
     this.#meter.wrote(this.#database.identity.replica, replica.lastOwnSeq, relay.ackedSeq)
-    const { progress, lost } = relay
-    if (progress !== undefined && progress.applied !== before?.progress?.applied)
-      this.#listeners.tell({ type: 'progress', ...progress })
-    if (lost === undefined || lost === before?.lost) return
-    this.#lost = lost
-    this.#env.log.warn('sync.supervisor.lost', { ...lost })
-    this.#listeners.tell({ type: 'supervisorLost', ...lost })
+    this.#listeners.reported(relay, before)
   }
 
   #stateOf(report: ConnectionReport): SyncState {
     const { peerClock } = report.relay ?? {}
     const skewed = peerClock !== undefined && isSkewed(this.#env, peerClock)
-    const state = stateOf(report, { held: this.#held(), skewed })
-    return this.#space?.replica.misfit.rebase === undefined ? state : rebasingState(state)
+    const rebasing = this.#space?.replica.misfit.rebase !== undefined
+    return stateOf(report, { held: this.#held(), skewed, rebasing, unfinished: this.#unfinished().length })
+  }
+
+  #unfinished(): readonly string[] {
+    return (this.#space?.unfinished ?? []).map((key) => formatDeviceId(this.#database.crypto, key))
   }
 
   #held(): number {
     const { clock, key, life, bad } = this.#database.status().held
     return clock + key + life + bad
+  }
+
+  #enterReported(report: ConnectionReport): void {
+    if (!this.#stopped) this.#enter(this.#problem() === undefined ? this.#stateOf(report) : 'revoked')
   }
 
   #enter(state: SyncState): void {

@@ -56,8 +56,6 @@ export interface RelayData {
   readonly part: number
   readonly partEnd: boolean
   readonly roundEnd: boolean
-  /** The sender is itself in a longer round. */
-  readonly syncing: boolean
   readonly upTo: number
   /** Encoded items, PROTOCOL §10. */
   readonly items: Uint8Array
@@ -153,7 +151,7 @@ export function parseVector(bytes: Uint8Array): VectorEntry[] {
 }
 
 export function encodeData(data: RelayData): Uint8Array {
-  const flags = (data.partEnd ? 1 : 0) | (data.roundEnd ? 2 : 0) | (data.syncing ? 4 : 0)
+  const flags = (data.partEnd ? 1 : 0) | (data.roundEnd ? 2 : 0)
   return new ByteWriter(data.items.length + 15)
     .u32(data.round)
     .u32(data.part)
@@ -168,14 +166,13 @@ export function parseData(bytes: Uint8Array): RelayData {
   const round = reader.u32()
   const part = reader.u32()
   const flags = reader.u8()
-  if (flags > 7 || (flags & 3) === 2) throw reader.violation(`flags ${flags}`)
+  if (flags > 3 || (flags & 3) === 2) throw reader.violation(`flags ${flags}`)
   const upTo = reader.u48()
   return {
     round,
     part,
     partEnd: (flags & 1) !== 0,
     roundEnd: (flags & 2) !== 0,
-    syncing: (flags & 4) !== 0,
     upTo,
     items: reader.rest(),
   }

@@ -271,7 +271,6 @@ export class Outgoing {
         part: this.#partNumber,
         partEnd: last,
         roundEnd: last && roundEnd,
-        syncing: this.#port.syncing(),
         upTo: part.upTo,
         items: encodeItems(items),
       })

@@ -49,6 +49,8 @@ export interface BatchPlan {
   readonly bytes: number
   readonly dropped: number
   readonly vector: readonly StoredVectorEntry[]
+  /** Commits of others that have live envelopes, or are the newest of their replica id. */
+  readonly kept: readonly CommitRecord[]
   /** Own heads whose rows the batch removes. */
   readonly headsRemoved: readonly number[]
   /** What the row of the confirmed own head says from then on. */
@@ -97,9 +99,12 @@ export function buildBatch(
       return (newest.get(key) ?? state.vector.get(key))?.commitFirstSeq === record.firstSeq
     }),
   )
+  const kept = [...stage.commits.values()]
+    .map(({ record }) => record)
+    .filter(({ replicaId, firstSeq }) => ledger.newest(replicaId, firstSeq) !== undefined)
   const { rows, bytes, dropped } = batchRecord(operations, numbers, state)
   operations.push(...rows)
-  return { operations, numbers, bytes, dropped, vector: moved, headsRemoved, confirmed }
+  return { operations, numbers, bytes, dropped, vector: moved, kept, headsRemoved, confirmed }
 }
 
 /** Cuts own writes into signed commits and returns the last. */
@@ -244,6 +249,7 @@ export function landBatch(plan: BatchPlan, edits: ReadonlyMap<string, TagEdit>, 
   state.window.landed(plan.bytes, plan.dropped)
   for (const entry of plan.vector) state.vector.set(bytesKey(entry.replicaId), entry)
   if (plan.vector.length > 0) state.vectorMoves += 1
+  state.ahead.landed(plan.kept, state.vector)
   for (const edit of edits.values()) state.recent.add(edit)
   const head = plan.vector.find(
     ({ replicaId }) => own !== undefined && bytesKey(replicaId) === bytesKey(own.replicaId),

@@ -126,6 +126,10 @@ export class LocalReplica implements Replica {
     return this.#state.numbers.lastArrival
   }
 
+  get ahead(): readonly Uint8Array[] {
+    return this.#state.ahead.ids
+  }
+
   get vectorMoves(): number {
     return this.#state.vectorMoves
   }
@@ -164,13 +168,7 @@ export class LocalReplica implements Replica {
   }
 
   arrivals(after: number, limit: number): Promise<ArrivalPage> {
-    const host = {
-      recent: this.#state.recent,
-      check: () => this.#check(),
-      lastArrival: () => this.lastArrival,
-      snapshot: () => this.#group.whenQuiet(() => this.#snapshot()),
-    }
-    return readArrivals(host, after, limit)
+    return readArrivals(this.#reader(), after, limit)
   }
 
   async scan(after: Uint8Array | undefined, limit: number): Promise<ScannedTag[]> {
@@ -271,14 +269,8 @@ export class LocalReplica implements Replica {
 
   startRound({ cursor, ...rest }: RoundStart): Round {
     this.#check()
-    const host = {
-      recent: this.#state.recent,
-      check: () => this.#check(),
-      present: () => this.#present(),
-      snapshot: () => this.#group.whenQuiet(() => this.#snapshot()),
-    }
     const after = cursor !== undefined && this.resumable(cursor) ? cursor.arrival : 0
-    return createRound(host, { after, ...rest })
+    return createRound(this.#reader(), { after, ...rest })
   }
 
   applyPart(part: OfferedPart): Promise<{ changed: number }> {
@@ -349,8 +341,10 @@ export class LocalReplica implements Replica {
 
   #knownCommit(replicaId: Uint8Array, firstSeq: number): ReturnType<CommitLedger['newest']> {
     const staged = this.#stage.commits.get(commitName({ replicaId, firstSeq }))
-    const row = this.#ledger.newest(replicaId, firstSeq)
-    return row ?? (staged && { record: staged.record, live: [], lists: [...staged.lists] })
+    return (
+      this.#ledger.newest(replicaId, firstSeq) ??
+      (staged && { record: staged.record, live: [], lists: [...staged.lists] })
+    )
   }
 
   #newestEntry(replicaId: Uint8Array): StoredVectorEntry | undefined {
@@ -371,14 +365,21 @@ export class LocalReplica implements Replica {
         this.#tags.land()
         this.#ledger.land()
         this.#flying = new Stage()
-        if (edits.size > 0 || stage.vector.size > 0) this.#tell(changesOf(edits))
+        const changes = edits.size > 0 || stage.vector.size > 0 ? changesOf(edits) : undefined
+        if (changes !== undefined) for (const listener of this.#committed) listener(changes)
         if (stage.endsRebase) this.misfit.landed()
       },
     }
   }
 
-  #tell(changes: readonly TagChange[]): void {
-    for (const listener of this.#committed) listener(changes)
+  #reader(): Parameters<typeof readArrivals>[0] & Parameters<typeof createRound>[0] {
+    return {
+      recent: this.#state.recent,
+      check: () => this.#check(),
+      lastArrival: () => this.lastArrival,
+      present: () => this.#present(),
+      snapshot: () => this.#group.whenQuiet(() => this.#snapshot()),
+    }
   }
 
   #present(): RoundSource {

@@ -4,6 +4,7 @@
  */
 import { BlazeError, equalBytes, limits, toHex } from '../../runtime/index.ts'
 import type { Env } from '../../runtime/index.ts'
+import { findAhead } from './ahead.ts'
 import { emptyBatch } from './batch-builder.ts'
 import { BatchWindow } from './batch-window.ts'
 import { BOOT_ID_BYTES } from './envelope.ts'
@@ -69,8 +70,9 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const heads = new OwnHeads(found.heads, readConfirmed(store))
   const { vector, window } = found
   const rebase = readRebase(store)
+  const ahead = await findAhead(store, vector, options.own?.replicaId)
   const moving = { vectorMoves: 0, numbers, rebase }
-  const state: ReplicaState = { ...moving, vector, heads, incarnations, recent, window, soundness }
+  const state: ReplicaState = { ...moving, vector, heads, ahead, incarnations, recent, window, soundness }
   return new LocalReplica(options, state, incarnation)
 }
 

@@ -3,6 +3,7 @@
  * Invariant: it shows the last synced batch and changes only when a batch has landed.
  */
 import { equalBytes, limits } from '../../runtime/index.ts'
+import type { Ahead } from './ahead.ts'
 import type { BatchWindow } from './batch-window.ts'
 import type { OwnHeads } from './own-heads.ts'
 import type { Rebase } from './rebase/rebase.ts'
@@ -38,6 +39,7 @@ export interface ReplicaState {
   /** Batches that moved the vector, of this opening. */
   vectorMoves: number
   readonly heads: OwnHeads
+  readonly ahead: Ahead
   /** Newest last. */
   readonly incarnations: readonly Incarnation[]
   readonly recent: RecentArrivals

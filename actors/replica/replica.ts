@@ -235,6 +235,8 @@ export interface Replica {
   /** Synced vector; the map changes as batches commit. */
   vector(): Vector
   vectorDigest(): Uint8Array
+  /** Replica ids of others of which writes are here that the vector does not cover: a transaction of theirs may be here in part. */
+  readonly ahead: readonly Uint8Array[]
   cursor(peer: Uint8Array): Cursor | undefined
   /** Commit hash of the own head at that seq, if it ended a batch and is still kept. */
   ownHead(seq: number): Uint8Array | undefined

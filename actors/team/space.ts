@@ -120,6 +120,18 @@ export class Space {
     })
   }
 
+  /**
+   * Keys of the members of which a longer round is here in part, see `Replica.ahead`: until it goes on, a transaction of theirs may be
+   * here in part. An id that its device has left, and a device that was removed, bring no more.
+   */
+  get unfinished(): readonly Uint8Array[] {
+    return this.replica.ahead.flatMap((replicaId) => {
+      const device = this.team.device(replicaId)
+      const isOver = device === undefined || device.role === 'suspended' || device.closedAfter !== undefined
+      return isOver ? [] : [device.signKey]
+    })
+  }
+
   /** Called when this device has to leave a replica id. Returns the unsubscribe function. */
   onForked(listener: (left: LeftReplica) => void): () => void {
     this.#forkListeners.add(listener)

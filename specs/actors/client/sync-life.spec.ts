@@ -170,7 +170,7 @@ test('a state is refused only when nothing is tried again by itself', () => {
       roundTripMs: undefined,
       queuedBytes: 0,
     }
-    return stateOf(report, { held: 0, skewed: false })
+    return stateOf(report, { held: 0, skewed: false, rebasing: false, unfinished: 0 })
   }
 
   assert.is(state('CLOSED'), 'syncing')

@@ -239,6 +239,6 @@ export function data(
   items: readonly PartItem[],
   over: Partial<Parameters<typeof encodeData>[0]> = {},
 ): Uint8Array {
-  const head = { round: 1, part: 1, partEnd: true, roundEnd: true, syncing: false, upTo: 1 }
+  const head = { round: 1, part: 1, partEnd: true, roundEnd: true, upTo: 1 }
   return encodeData({ ...head, items: encodeItems(items), ...over })
 }

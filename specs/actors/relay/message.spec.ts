@@ -50,7 +50,6 @@ test('data, ack, spoiled, mark and vector survive their bytes', () => {
     part: 2,
     partEnd: true,
     roundEnd: true,
-    syncing: false,
     upTo: 9,
     items: bytes(3, 1),
   }
@@ -88,7 +87,6 @@ test('trailing bytes, unknown flags and a round end without a part end are refus
     part: 1,
     partEnd: true,
     roundEnd: true,
-    syncing: true,
     upTo: 1,
     items: bytes(0, 0),
   })
@@ -99,7 +97,7 @@ test('trailing bytes, unknown flags and a round end without a part end are refus
   }
 
   refuses(() => parseHello(new Uint8Array([...encodeHello(hello), 0])))
-  refuses(() => parseData(flagged(8)))
+  refuses(() => parseData(flagged(4)))
   refuses(() => parseData(flagged(2)))
   assert.is(parseData(flagged(3)).roundEnd, true)
 })

@@ -45,7 +45,6 @@ const data = {
   part: 2,
   partEnd: true,
   roundEnd: true,
-  syncing: false,
   upTo: 99,
   items: count(5, 1),
 }
@@ -60,7 +59,7 @@ function build(): Record<string, string> {
     blobs: encodeBlobs([count(3, 1), count(2, 9)])[0] ?? count(0, 0),
     vector: encodeVector(entries)[0] ?? count(0, 0),
     data: encodeData(data),
-    dataInTheMiddle: encodeData({ ...data, partEnd: false, roundEnd: false, syncing: true }),
+    dataInTheMiddle: encodeData({ ...data, partEnd: false, roundEnd: false }),
     ack: encodeAck(ack),
     ackOfMisfit: encodeAck({ ...ack, vector: [] }),
     spoiled: encodeSpoiled(spoiled),
@@ -86,7 +85,7 @@ test('frozen messages read as what they were made of', () => {
   assert.equal(parseBlobs(bytes('blobs')), [count(3, 1), count(2, 9)])
   assert.equal(parseVector(bytes('vector')), entries)
   assert.equal(parseData(bytes('data')), data)
-  assert.is(parseData(bytes('dataInTheMiddle')).syncing, true)
+  assert.is(parseData(bytes('dataInTheMiddle')).partEnd, false)
   assert.equal(parseAck(bytes('ack')), ack)
   assert.equal(parseSpoiled(bytes('spoiled')), spoiled)
   assert.is(parseMark(bytes('mark')), 0x0102_0304)

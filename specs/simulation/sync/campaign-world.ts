@@ -214,5 +214,7 @@ class Campaign {
 /** No longer round is being taken, and nothing waits to be shown. */
 function isLive(client: NonNullable<DeviceNode['client']>): boolean {
   const { held } = client.status()
-  return client.sync?.status().relay === 'live' && held.clock + held.key + held.life + held.bad === 0
+  const sync = client.sync?.status()
+  if (sync?.relay !== 'live' || sync.unfinished.length > 0) return false
+  return held.clock + held.key + held.life + held.bad === 0
 }
