@@ -135,7 +135,8 @@ export class BlazeDBClient {
 
   /**
    * Syncs this database through a supervisor from now on, also after the next `open`. Resolves when the supervisor confirmed the
-   * name. Rejects with `DATABASE_EXISTS`, `CODE_INVALID`, `CODE_USED`, `CODE_EXPIRED`, `SERVER_KEY_MISMATCH`, `UNREACHABLE`, `TIMEOUT`.
+   * name. Rejects with `DATABASE_EXISTS`, `CODE_INVALID`, `CODE_USED`, `CODE_EXPIRED`, `SERVER_KEY_MISMATCH`, `UNREACHABLE`,
+   * `NOT_A_MEMBER` (moved before its join was done), `TIMEOUT`.
    */
   async enableSync(options: EnableSyncOptions): Promise<DatabaseSync> {
     const { database } = this.#ofItsOwn('enableSync')

@@ -85,6 +85,12 @@ async function enable(
       `this database syncs with ${known.host}:${known.port} as "${known.database}"; stop() its handle first to move it`,
     )
   }
+  if (known !== undefined && !same && !isMember(database)) {
+    throw new BlazeError(
+      'NOT_A_MEMBER',
+      `this device has not finished to join at ${known.host}:${known.port}, and no other supervisor knows its invite; close and open the database, and move it when it is in the team`,
+    )
+  }
   if (same && hasAddress(known, node)) {
     if (place.current?.ended === false) return place.current
   } else if (same) {
@@ -109,6 +115,11 @@ async function enable(
     await started.stop()
     throw error
   }
+}
+
+/** As far as is known: a store that is being opened again tells nothing. */
+function isMember({ space, identity, crypto }: Database): boolean {
+  return space === undefined || space.team.role(deviceOf(identity, crypto).keys.signKey) !== undefined
 }
 
 function isSame(known: RemoteRecord, node: RemoteNode, name: string): boolean {

@@ -45,7 +45,7 @@ class DatabaseKeeper {
   #first: Reply<void> | undefined
   /** Requests that came while the store was being opened. */
   #stash: DatabaseRequest[] = []
-  #opening: Promise<unknown> = Promise.resolve()
+  #opening: Promise<DatabaseSession | undefined> = Promise.resolve(undefined)
   #closeReply: Reply<void> | undefined
   /** A session whose replica id has to be left. */
   #leaving: { readonly session: DatabaseSession; readonly left: LeftReplica } | undefined
@@ -101,7 +101,7 @@ class DatabaseKeeper {
     core.state = 'opening'
     ctx.run(
       async () => {
-        const opening = this.#left().then(() =>
+        const opening = this.#over(this.#opening).then(() =>
           openSession(
             core,
             (event, details) => ctx.emit(event, details),
@@ -126,7 +126,9 @@ class DatabaseKeeper {
         }
         const session = result.value
         const { space } = session
-        space.replica.onPoisoned((error) => this.#lost(ctx, error))
+        space.replica.onPoisoned((error) => {
+          if (this.#leaving?.session !== session) this.#lost(ctx, error)
+        })
         space.onForked((left) => this.#misfits(ctx, session, left))
         space.replica.misfit.onRebased(() => this.#rebased(ctx))
         core.error = undefined
@@ -154,17 +156,20 @@ class DatabaseKeeper {
     ctx.send({ type: 'database.misfit' })
   }
 
-  /** The header names the new replica id before the store is touched. Tried again until that went through. */
-  async #left(): Promise<void> {
-    const leaving = this.#leaving
-    if (leaving === undefined) return
-    const { session, left } = leaving
+  /**
+   * One opening after the other: a life that crashed in the middle of one goes on with it. Of a replica id that is left the header
+   * names the new one before the store is touched again; tried until that went through.
+   */
+  async #over(before: Promise<DatabaseSession | undefined>): Promise<void> {
+    const session = await before.catch(() => undefined)
     try {
-      await session.close(this.#core.error)
+      await session?.close(this.#core.error)
     } catch (error) {
       // Its store failed, and is closed all the same.
       if (!(error instanceof BlazeError)) throw error
     }
+    const left = this.#leaving?.left
+    if (left === undefined) return
     const { world, unlocked } = this.#core
     const { header } = unlocked
     await header.update(leaveReplica(header.identity, { env: world.env, reason: 'forked', ...left }))

@@ -1,7 +1,7 @@
 /** Calls on sync that meet each other, or the end of something: enableSync twice, close and stop meanwhile, a false log. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { BlazeDBClient, StoreOperation } from '../../../actors/index.ts'
+import { RemoteNode, type BlazeDBClient, type StoreOperation } from '../../../actors/index.ts'
 import { stateOf } from '../../../actors/client/sync-status.ts'
 import type { ConnectionReport } from '../../../actors/connection/index.ts'
 import { createTeam, encodeEntry } from '../../../actors/team/index.ts'
@@ -155,6 +155,36 @@ test('a device that is no member, opened again, says so and adds nothing to the 
 
   assert.is(b.sync?.status().state, 'revoked')
   assert.match(b.sync?.why() ?? '', /not a member/)
+})
+
+test('a join that was cut short goes on where it began, and is not moved before it is done', async () => {
+  const { world, a } = await synced(19)
+  const url = await world.settle(a.invite({ role: 'writer' }))
+  const crashOnceOpened = async (): Promise<void> => {
+    if ((await world.volume('b').list('')).includes('header.0')) world.crashSupervisor()
+    else world.simulation.env('b').after(0.1, () => void crashOnceOpened())
+  }
+  void crashOnceOpened()
+  assert.is(await codeOfWork(world.join('b', url)), 'TIMEOUT')
+  const b = await world.open('b')
+  await world.settle(b.sync?.stop() ?? Promise.reject(new Error('no sync')))
+
+  const remote = new RemoteNode({ host: 'elsewhere', serverKey: world.foreignKey() })
+  const error: unknown = await world
+    .settle(b.enableSync({ remote, database: 'notes' }))
+    .catch((e: unknown) => e)
+  assert.ok(error instanceof BlazeError)
+  assert.is(error.code, 'NOT_A_MEMBER')
+  assert.match(error.message, /not finished to join at pi:8080/)
+
+  await world.startSupervisor()
+  await world.settle(b.close())
+  const again = await world.open('b')
+  await world.settle(again.sync?.caughtUp() ?? Promise.reject(new Error('no sync')))
+  await world.settle(again.collection('notes').insert({ id: 'of b' }))
+  await world.settle(again.sync?.flushed() ?? Promise.reject(new Error('no sync')))
+  await world.settle(a.sync?.caughtUp() ?? Promise.reject(new Error('no sync')))
+  assert.is(await world.settle(a.collection('notes').query().count()), 1)
 })
 
 test('a state is refused only when nothing is tried again by itself', () => {

@@ -3,7 +3,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openIn } from '../../../actors/client/index.ts'
 import type { Collection } from '../../../actors/client/index.ts'
-import { createChance } from '../../../runtime/index.ts'
+import { partsOf } from '../../../actors/client/client.ts'
+import { BlazeError, createChance, toHex } from '../../../runtime/index.ts'
 import { createClientWorld, KEY } from '../client/simulated-client.ts'
 
 test('after a failed batch calls in flight reject, and the database is soon open again by itself', async () => {
@@ -46,6 +47,33 @@ test('calls made while the store is being opened again wait for it', async () =>
 
   assert.is(await settle(waiting), 'y')
   assert.is((await settle(bugs.query().all())).at(-1)?.id, 'y')
+})
+
+test('a disk that fails while another replica id is taken does not make the openings meet', async () => {
+  const { open, volume, settle, code, simulation, world } = createClientWorld(5)
+  const db = await open()
+  const bugs = db.collection('bugs')
+  await settle(bugs.insert({ id: 'kept' }))
+  const { database } = partsOf(db)
+  const { replica } = database.identity
+  const states: string[] = []
+  world.system.tap.subscribe((event) => {
+    if (event.type === 'machine.state') states.push(String(event.details['to']))
+  })
+  volume('/db').setLatency(50)
+  const doomed = code(() => bugs.insert({ id: 'lost' }))
+  await simulation.pass(1)
+
+  const details = { replicaId: toHex(replica), seq: 1 }
+  database.space?.exchangeEnded(new BlazeError('FORKED', 'another branch', { details }))
+  volume('/db').failNextBatch()
+  await simulation.pass(1_000)
+
+  assert.is(await doomed, 'POISONED')
+  assert.equal(states, ['opening', 'ready'])
+  assert.is(db.status().state, 'ready')
+  assert.not.equal(database.identity.replica, replica)
+  assert.equal(await settle(bugs.get('kept')), { id: 'kept' })
 })
 
 test('every acknowledged write survives power cuts at random moments', async () => {

@@ -5,6 +5,7 @@
 import { BlazeError, joinIn, openIn, RemoteNode } from '../../../actors/index.ts'
 import type { BlazeDBClient, Volume, World } from '../../../actors/index.ts'
 import { partsOf } from '../../../actors/client/client.ts'
+import { deviceOf } from '../../../actors/database/index.ts'
 import { createSimulatedFiles } from '../../../actors/replica/index.ts'
 import { nodeCrypto, toHex } from '../../../runtime/index.ts'
 import type { NodeWorld } from '../../../actors/testing.ts'
@@ -107,7 +108,8 @@ export class DeviceNode {
     const { home } = this.team
     await this.alone(async () => {
       const client = this.client
-      if (client === undefined) return
+      // Another supervisor does not know the invite: the join is done where it was begun.
+      if (client === undefined || !isMember(client)) return
       // What fails from here on is tried again, wherever the team is by then.
       this.home = undefined
       await client.sync?.stop()
@@ -187,4 +189,9 @@ export class DeviceNode {
       files: createSimulatedFiles(),
     }
   }
+}
+
+function isMember(client: BlazeDBClient): boolean {
+  const { space, identity } = partsOf(client).database
+  return space?.team.role(deviceOf(identity, nodeCrypto).keys.signKey) !== undefined
 }
