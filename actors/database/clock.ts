@@ -3,7 +3,7 @@
  * Invariant: stamps of one clock only grow, exceed every stamp it observed, and never lead the wall clock by more than the limit. What was
  * shown once stays shown, wherever the wall clock goes.
  */
-import { BlazeError, limits } from '../../runtime/index.ts'
+import { BlazeError, equalBytes, limits } from '../../runtime/index.ts'
 import type { Env } from '../../runtime/index.ts'
 import { clockOffset, isSkewed, type PeerClock } from '../relay/index.ts'
 import type { RecordState, Stamp } from './record/record.ts'
@@ -35,7 +35,17 @@ export class HybridClock {
 
   /** What an earlier opening has shown. */
   wasShown(ms: number): void {
-    this.#shownBefore = ms
+    this.#shownBefore = Math.max(this.#shownBefore, ms)
+  }
+
+  /**
+   * The same of a write of this replica id, or nothing of another's: whoever makes a write shows it and what it merges, also when a
+   * crash took the note of that.
+   */
+  showed(replicaId: Uint8Array, state: RecordState): boolean {
+    if (!equalBytes(replicaId, this.#writer)) return false
+    this.wasShown(latestMs(state))
+    return true
   }
 
   measured(peer: PeerClock): void {
@@ -80,11 +90,10 @@ export class HybridClock {
   }
 
   /** `CLOCK_SKEW` when a write to the record would be the earlier one, because the wall clock was set back. */
-  expectPast({ deleted, fields }: RecordState): void {
+  expectPast(state: RecordState): void {
     const latest = this.#env.now() + limits.clockAheadMsMax
     if (this.shownMs <= latest) return
-    const stamps = [...fields.values()].map(({ stamp }) => stamp.ms)
-    const ms = Math.max(deleted?.ms ?? 0, ...stamps)
+    const ms = latestMs(state)
     if (ms > latest) throw behind(ms - this.#env.now())
   }
 
@@ -93,6 +102,10 @@ export class HybridClock {
     if (stamp.ms <= this.shownMs) return 0
     return Math.max(0, stamp.ms - this.#env.now() - limits.clockAheadMsMax)
   }
+}
+
+function latestMs({ deleted, fields }: RecordState): number {
+  return Math.max(deleted?.ms ?? 0, ...[...fields.values()].map(({ stamp }) => stamp.ms))
 }
 
 function behind(behindMs: number): BlazeError {

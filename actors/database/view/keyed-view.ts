@@ -69,6 +69,7 @@ export class KeyedView implements RecordView {
   constructor(options: KeyedViewOptions) {
     this.#o = options
     this.#reader = options.reader
+    this.#reader.onShown(() => this.#wakeIn(0))
   }
 
   /** From now on the view follows the replica. Resolves when the indexes are up to date, or go on behind: see `ready`. */

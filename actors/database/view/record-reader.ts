@@ -57,6 +57,7 @@ export class RecordReader {
   readonly #crypto: CryptoProvider
   readonly #keyring: Keyring
   readonly #clock: HybridClock
+  #tellShown: () => void = () => {}
 
   constructor(options: RecordReaderOptions) {
     this.#crypto = options.crypto
@@ -67,6 +68,11 @@ export class RecordReader {
   /** See `HybridClock`. */
   get shownMs(): number {
     return this.#clock.shownMs
+  }
+
+  /** Called when what is held may have been shown before: a write that was made after it says so. */
+  onShown(listener: () => void): void {
+    this.#tellShown = listener
   }
 
   /** Of the envelopes of a record. */
@@ -101,6 +107,10 @@ export class RecordReader {
     }
     const waitMs = this.#observe(state)
     if (waitMs === 0) return state
+    if (this.#clock.showed(envelope.replicaId, state)) {
+      this.#tellShown()
+      return state
+    }
     return { reason: 'clock', envelope, waitMs, name: { collection: state.collection, id: state.id } }
   }
 
