@@ -33,6 +33,8 @@ export class RelaySlot {
   /** Last arrival here when the peer refused more data, until it takes some. */
   #refusedAt: number | undefined
   #reopen: Timer | undefined
+  /** It is caught up each time before it fails again, and comparing costs a pass over the store. */
+  #repairFailed = false
 
   constructor(
     o: DialedOptions,
@@ -110,7 +112,8 @@ export class RelaySlot {
     if (open === undefined || report === undefined) return undefined
     this.#report = report
     if (report.marked >= open.asked) open.asked = 0
-    if (report.caughtUp) {
+    if (report.scrub.compared > 0 && !report.scrub.differs) this.#repairFailed = false
+    if (report.caughtUp && !this.#repairFailed) {
       this.#attempts = 0
       this.#refusedAt = undefined
     }
@@ -132,6 +135,7 @@ export class RelaySlot {
     open.session.reset(open.stream, error)
     this.#open = undefined
     void open.ref.stop()
+    if (this.#report?.scrub.differs === true) this.#repairFailed = true
     const ceilingMs = ceilingOf(limits.relayRetryFirstMs, limits.relayRetryMaxMs, this.#attempts)
     this.#attempts += 1
     // The deletions that were sent before then are there; only later ones are worth another try.

@@ -138,7 +138,8 @@ class DatabaseKeeper {
         ctx.send({ type: rebasing ? 'database.rebasing' : 'database.opened' })
         this.#first?.resolve(undefined)
         this.#first = undefined
-        this.#flush((request) => this.#hand(session, request))
+        space.leaveClosed()
+        if (core.session === session) this.#flush((request) => this.#hand(session, request))
         return undefined
       },
     )

@@ -70,7 +70,20 @@ export class Space {
     const { added, operations } = this.team.add(news)
     if (operations.length > 0) await this.#store(operations)
     if (added.entries + added.announcements > 0) for (const listener of this.#listeners) listener()
+    if (added.announcements > 0) this.leaveClosed()
     return added
+  }
+
+  /**
+   * Another copy of this device has left the replica id that is written here, so histories of it part. A supervisor refuses none of
+   * them (PROTOCOL §5): only the announcement says it for sure.
+   */
+  leaveClosed(): void {
+    const replicaId = this.#own
+    const closedAfter = replicaId && this.team.device(replicaId)?.closedAfter
+    if (replicaId === undefined || closedAfter === undefined) return
+    const forkPoint = this.replica.misfit.forkPoint({ seq: closedAfter, contested: false })
+    this.#leave({ replicaId, forkPoint })
   }
 
   /** The team holds these by now: what it holds must reach the store, in order, or the next opening finds it damaged. */
@@ -102,12 +115,15 @@ export class Space {
     const replicaId = fromHex(hex)
     const { misfit } = this.replica
     const { left } = misfit.rebase ?? {}
-    let leaves: LeftReplica | undefined
     if (this.#own !== undefined && equalBytes(this.#own, replicaId))
-      leaves = { replicaId, forkPoint: misfit.forkPoint({ seq, contested }) }
+      this.#leave({ replicaId, forkPoint: misfit.forkPoint({ seq, contested }) })
     // The branches part before the point that was announced: so nothing of the old id is certain.
-    else if (left !== undefined && equalBytes(left.replicaId, replicaId)) leaves = { replicaId, forkPoint: 0 }
-    if (leaves !== undefined) for (const listener of this.#forkListeners) listener(leaves)
+    else if (left !== undefined && equalBytes(left.replicaId, replicaId))
+      this.#leave({ replicaId, forkPoint: 0 })
+  }
+
+  #leave(left: LeftReplica): void {
+    for (const listener of this.#forkListeners) listener(left)
   }
 
   /** Once an opening: a replica that finds itself damaged is poisoned, and opened again it rebases. */

@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { BlazeDBClient, Collection } from '../../../actors/index.ts'
 import { partsOf } from '../../../actors/client/client.ts'
-import { leaveReplica } from '../../../actors/database/index.ts'
+import { announcementOf, leaveReplica } from '../../../actors/database/index.ts'
 import { BlazeError } from '../../../runtime/index.ts'
 import { copyDirectory, putBack } from '../../simulation/rebase-world.ts'
 import { SimulatedWorld } from '../../simulation/world.ts'
@@ -230,6 +230,57 @@ test('a supervisor that lost rows takes them back from its devices', async () =>
 
   const docs = await world.settle(notes(b).query().all())
   assert.equal(docs.map(({ id }) => id).sort(), ['1', '2', '3', '4', '5'])
+})
+
+/** What another copy of the device announced when it left the id that both write under. */
+function leaving(client: BlazeDBClient, replica: Uint8Array): { readonly announcements: Uint8Array[] } {
+  const { identity, crypto } = partsOf(client).database
+  const predecessor = { replicaId: identity.replica, forkPoint: 1 }
+  return { announcements: [announcementOf({ ...identity, replica, replicaN: 2, predecessor }, crypto)] }
+}
+
+test('a device learns that another copy of it has left their replica id, and leaves it too, also after a crash', async () => {
+  const { world, a } = await synced(31)
+  const { database } = partsOf(a)
+  const { space } = database
+  for (const n of [1, 2, 3]) await world.settle(notes(a).insert({ id: `${n}` }))
+  await world.settle(caughtUp(a))
+  const first = database.identity.replica
+  const b = await world.join('b', await world.settle(a.invite({ role: 'writer' })))
+  await world.settle(
+    partsOf(b).database.space?.learn(
+      leaving(
+        a,
+        first.map((byte) => byte ^ 1),
+      ),
+    ) ?? Promise.reject(),
+  )
+  await world.settle(caughtUp(b))
+  await world.simulation.pass(2_000)
+  await world.settle(caughtUp(a))
+
+  const second = database.identity.replica
+  assert.not.equal(second, first)
+  assert.is(await world.settle(notes(a).query().count()), 3)
+  assert.not.equal(database.space, space)
+
+  await world.settle(notes(a).insert({ id: '4' }))
+  await world.settle(
+    database.space?.learn(
+      leaving(
+        a,
+        first.map((byte) => byte ^ 2),
+      ),
+    ) ?? Promise.reject(),
+  )
+  world.crash('a')
+  const again = await world.open('a')
+  await world.settle(caughtUp(again))
+  await world.settle(notes(again).insert({ id: '5' }))
+  await world.settle(caughtUp(again))
+  await world.settle(caughtUp(b))
+  assert.not.equal(partsOf(again).database.identity.replica, second)
+  assert.is(await world.settle(notes(b).query().count()), 5)
 })
 
 test.run()

@@ -9,7 +9,7 @@ import {
   parseScrubAnswer,
   parseScrubAsk,
 } from '../../../actors/relay/scrub-frame.ts'
-import { bytesKey, equalBytes, limits } from '../../../runtime/index.ts'
+import { BlazeError, bytesKey, equalBytes, limits } from '../../../runtime/index.ts'
 import { pathOf } from '../../fixtures/visit-path.ts'
 import { relayMachine } from '../../../actors/relay/machine.ts'
 import { ConnectionWorld, lastOf, OpenAccess } from '../connection/connection-world.ts'
@@ -252,6 +252,31 @@ test('a connection compares at the end of its catch-up, and shows that it repair
   assert.equal(lastOf(dialed).relay?.scrub.compared, 2)
   const known = new Set(pi.space.replica.committed(tag(1)).map(({ hash }) => bytesKey(hash)))
   assert.is(known.size, 1)
+})
+
+test('a repair that the peer refuses is tried less and less often, though all else is caught up each time', async () => {
+  const world = new ConnectionWorld(10)
+  const pi = await world.member('pi')
+  const a = await world.member('a')
+  const sides = await diverge({ world, pi, a }, 20, [7])
+  for (const { exchange } of sides) exchange.end()
+  const { replica } = pi.space
+  const applyPart = replica.applyPart.bind(replica)
+  let refusals = 0
+  const refuse = (): Promise<never> => {
+    refusals += 1
+    return Promise.reject(new BlazeError('QUOTA', 'too much of late'))
+  }
+  Object.assign(replica, { applyPart: refuse })
+  await world.listen(new OpenAccess(pi.space))
+  const dialed = world.dial(a)
+  await world.simulation.pass(300_000)
+
+  assert.ok(refusals > 8 && refusals < 25, `${refusals} in five minutes`)
+  Object.assign(replica, { applyPart })
+  await world.simulation.pass(2 * limits.relayRetryMaxMs)
+  assert.equal(lastOf(dialed).relay?.scrub.differs, false)
+  assert.equal(shown(pi, 7), ['text 7'])
 })
 
 test('a relay that repairs is live again when roots agree, and can be refused, forked or left behind meanwhile', () => {

@@ -40,10 +40,10 @@ export class MisfitScene {
 
   /**
    * Two sides may hold something else although their vectors say the same: a disk has lost rows, or two branches of one id have come to
-   * a supervisor, one of them in a round that a cut ended.
+   * a supervisor, one of them in a round that a cut ended. Their heads differ, and the device rebases.
    */
   get mayDiffer(): boolean {
-    return /damaged|cloned/.test(this.#plan.misfit)
+    return /damaged|cloned|device restored/.test(this.#plan.misfit)
   }
 
   /** The spare device that the copy of another will be. */

@@ -28,7 +28,7 @@ export function expectNothingSent({ name, client }: DeviceNode): void {
   if (status.queue.parts > 0 || status.rates.sent > 0) throw new Error(`${name} sends while it rebases`)
 }
 
-/** Where no disk loses rows and no device has a copy, a scrub that finds a difference has found a round or a vector that promised too much. */
+/** Where no disk loses rows and no device is copied or put back, a scrub that finds a difference has found a round or a vector that promised too much. */
 export function expectNoDifference({ name, system }: NodeWorld, failed: (error: Error) => void): void {
   system.tap.subscribe(({ type, path, details }) => {
     if (type !== 'machine.state' || details['event'] !== 'relay.differs') return
