@@ -15,7 +15,7 @@ import { shownOf } from './shown.ts'
 import { isSupervisor, startSupervisorNode, stopInOrder } from './supervisor-node.ts'
 import type { SupervisorNode } from './supervisor-node.ts'
 import { Team } from './team.ts'
-import { expectNoDifference, expectNothingSent, expectSound } from './sound.ts'
+import { onDifference, expectNothingSent, expectSound } from './sound.ts'
 import { Workload } from './workload.ts'
 
 const writesPerStepMax = 3
@@ -91,7 +91,7 @@ class Campaign {
   async start(node: NodeWorld): Promise<CampaignNode> {
     await this.#misfit.beforeStart(node)
     const { name } = node
-    if (!this.#misfit.mayDiffer) expectNoDifference(node, this.#failed)
+    onDifference(node, (error) => this.#misfit.differs(error, this.#failed))
     if (!this.#plan.supervisors.includes(name)) {
       const device = this.#deviceAt(node, (plan) => plan.name === name)
       if (device === undefined) throw new Error(`nobody planned ${name}`)
@@ -154,6 +154,7 @@ class Campaign {
 
   async finish(nodes: LivingNodes<CampaignNode>): Promise<void> {
     await this.#rest.check(devicesOf(nodes))
+    this.#misfit.check(devicesOf(nodes))
     this.check(nodes)
   }
 

@@ -3,6 +3,7 @@
  * Invariant: the oracle is told which writes such a disk may have lost, and of no other.
  */
 import type { LivingNodes, NodeWorld } from '../../../actors/testing.ts'
+import { partsOf } from '../../../actors/client/client.ts'
 import { BlazeError } from '../../../runtime/index.ts'
 import type { CampaignNode } from './campaign-node.ts'
 import type { DeviceNode } from './device-node.ts'
@@ -22,6 +23,7 @@ export class MisfitScene {
   readonly #random: () => number
   readonly #teams: ReadonlyMap<string, Team>
   #stage: Stage = 'before'
+  #difference: Error | undefined
   #copy: { readonly directory: DirectoryCopy; readonly taken: ReadonlyMap<Team, number> } | undefined
   /** Steps until the next stage. */
   #left: number
@@ -39,11 +41,19 @@ export class MisfitScene {
   }
 
   /**
-   * Two sides may hold something else although their vectors say the same: a disk has lost rows, or two branches of one id have come to
-   * a supervisor, one of them in a round that a cut ended. Their heads differ, and the device rebases.
+   * A scrub has found that two sides hold something else although their vectors say the same: a disk has lost rows, or two branches of
+   * one id have come to a supervisor, one of them in a round that a cut ended. A device that was put back has to leave that id then.
    */
-  get mayDiffer(): boolean {
-    return /damaged|cloned|device restored/.test(this.#plan.misfit)
+  differs(error: Error, failed: (error: Error) => void): void {
+    if (this.#plan.misfit === 'device restored') this.#difference ??= error
+    else if (!/damaged|cloned/.test(this.#plan.misfit)) failed(error)
+  }
+
+  /** At rest. Throws when a device that was put back goes on under an id that has two branches. */
+  check(devices: readonly DeviceNode[]): void {
+    const victim = devices.find(({ name }) => name === this.#plan.victim)
+    if (this.#difference === undefined || victim?.client === undefined) return
+    if (partsOf(victim.client).database.identity.replicaN === 1) throw this.#difference
   }
 
   /** The spare device that the copy of another will be. */

@@ -28,10 +28,10 @@ export function expectNothingSent({ name, client }: DeviceNode): void {
   if (status.queue.parts > 0 || status.rates.sent > 0) throw new Error(`${name} sends while it rebases`)
 }
 
-/** Where no disk loses rows and no device is copied or put back, a scrub that finds a difference has found a round or a vector that promised too much. */
-export function expectNoDifference({ name, system }: NodeWorld, failed: (error: Error) => void): void {
+/** A scrub that finds a difference has found a round or a vector that promised too much, unless a misfit explains it. */
+export function onDifference({ name, system }: NodeWorld, found: (error: Error) => void): void {
   system.tap.subscribe(({ type, path, details }) => {
     if (type !== 'machine.state' || details['event'] !== 'relay.differs') return
-    failed(new Error(`${path} of ${name} holds what its vector does not say, or lacks what it says`))
+    found(new Error(`${path} of ${name} holds what its vector does not say, or lacks what it says`))
   })
 }
